@@ -1,0 +1,53 @@
+"""Many plausible restorations of a fluorescence image, and what a fast sampler keeps of them.
+
+Importing the package is quick and brings in neither torch, Qt nor napari: every public name is
+resolved when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_posterior.api import compare, list_models, load_model, open_run, restore
+    from napari_posterior.physics.camera import Camera
+    from napari_posterior.physics.psf import Psf
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Camera",
+    "Psf",
+    "__version__",
+    "compare",
+    "list_models",
+    "load_model",
+    "open_run",
+    "restore",
+]
+
+_HOME_OF = {
+    "Camera": "napari_posterior.physics.camera",
+    "Psf": "napari_posterior.physics.psf",
+    "compare": "napari_posterior.api",
+    "list_models": "napari_posterior.api",
+    "load_model": "napari_posterior.api",
+    "open_run": "napari_posterior.api",
+    "restore": "napari_posterior.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Resolve a public name on first use (PEP 562) and keep it for the next one."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(set(globals()) | set(__all__))
