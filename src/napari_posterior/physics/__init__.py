@@ -1,0 +1,1 @@
+"""What the camera and the optics did to the object: scenes, camera, PSF, likelihood."""

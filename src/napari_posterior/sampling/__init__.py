@@ -1,0 +1,1 @@
+"""Paths, noise, conditioning, solvers and tiling: how one draw of x given y is made."""

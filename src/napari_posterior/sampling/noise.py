@@ -1,0 +1,134 @@
+"""Counter-based Gaussian noise: the canvas of a crop is the crop of the canvas.
+
+Each value depends only on (seed, sample, step, plane, row, column), through Philox4x32-10
+(Salmon et al., SC'11), so that batch size, tile size, order, crop and resume never change a
+sample, and teacher and student start from the same noise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_posterior.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+__all__ = ["canvas", "normal", "philox4x32"]
+
+_MULTIPLIER = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+_MASK = 0xFFFFFFFF
+_LANES = 4
+
+
+def philox4x32(counter: Sequence[Tensor], key: tuple[int, int], *, rounds: int = 10) -> list[Tensor]:
+    """Encrypt four 32-bit counter words under a 64-bit key.
+
+    Parameters
+    ----------
+    counter : sequence of 4 int64 tensors
+        Words in ``[0, 2**32)``, broadcastable against each other.
+    key : tuple of 2 int
+        Words in ``[0, 2**32)``.
+    rounds : int
+        10 in the published generator.
+
+    Returns
+    -------
+    list of 4 int64 tensors
+        Words in ``[0, 2**32)``.
+    """
+    c0, c1, c2, c3 = torch.broadcast_tensors(*counter)
+    k0, k1 = key
+    for _ in range(rounds):
+        # int64 wraps modulo 2**64, so the bits are those of the unsigned product
+        p0, p1 = c0 * _MULTIPLIER[0], c2 * _MULTIPLIER[1]
+        c0, c1, c2, c3 = (
+            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
+            p1 & _MASK,
+            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
+            p0 & _MASK,
+        )
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return [c0, c1, c2, c3]
+
+
+def normal(
+    shape: tuple[int, int],
+    *,
+    seed: int,
+    sample: int,
+    step: int = 0,
+    plane: int = 0,
+    origin: tuple[int, int] = (0, 0),
+    device: str | torch.device = "cpu",
+) -> Tensor:
+    """Return standard normal noise for the pixels of one plane.
+
+    Parameters
+    ----------
+    shape : (H, W)
+        Pixels.
+    seed : int
+        In ``[0, 2**64)``.
+    sample, step, plane : int
+        Sample in ``[0, 2**32)``, sampler step and plane in ``[0, 2**16)``.
+    origin : (row, column)
+        Absolute position of the first pixel in the full frame, in pixels.
+    device : str or torch.device
+        Where the noise is made; values agree between devices to float tolerance.
+
+    Returns
+    -------
+    Tensor, (H, W), float32
+
+    Raises
+    ------
+    InputError
+        If a key is out of its range.
+    """
+    if not 0 <= seed < 2**64:
+        raise InputError(f"seed {seed} is out of range; use a whole number from 0 to 2**64 - 1")
+    if not (0 <= sample < 2**32 and 0 <= step < 2**16 and 0 <= plane < 2**16):
+        raise InputError("noise keys are limited to 2**32 samples and 65536 steps and planes")
+    (height, width), (top, left) = shape, origin
+    first = left // _LANES
+    blocks = (left + width - 1) // _LANES - first + 1
+    column = torch.arange(first, first + blocks, device=device)[None, :]
+    row = torch.arange(top, top + height, device=device)[:, None]
+    fixed = torch.tensor([sample, (step << 16) | plane], device=device)
+    words = philox4x32([column, row, fixed[0], fixed[1]], (seed & _MASK, seed >> 32))
+    pairs = [_box_muller(words[0], words[1]), _box_muller(words[2], words[3])]
+    lanes = torch.stack([value for pair in pairs for value in pair], dim=-1)
+    skip = left - first * _LANES
+    return lanes.reshape(height, blocks * _LANES)[:, skip : skip + width].contiguous()
+
+
+def canvas(
+    samples: Sequence[int],
+    shape: tuple[int, int],
+    *,
+    seed: int,
+    plane: int = 0,
+    step: int = 0,
+    device: str | torch.device = "cpu",
+) -> Tensor:
+    """Return the noise canvases of several samples, (K, 1, H, W) float32; see :func:`normal`."""
+    fields = [
+        normal(shape, seed=seed, sample=k, step=step, plane=plane, device=device) for k in samples
+    ]
+    return torch.stack(fields)[:, None]
+
+
+def _box_muller(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    # half a unit keeps the logarithm finite; float64 keeps devices in agreement
+    u = (a.to(torch.float64) + 0.5) * 2.0**-32
+    radius = torch.sqrt(-2.0 * torch.log(u))
+    angle = (2.0 * math.pi * 2.0**-32) * b.to(torch.float64)
+    return (radius * torch.cos(angle)).float(), (radius * torch.sin(angle)).float()

@@ -1,0 +1,262 @@
+"""Samplers: named ways of drawing x given y, from one noise canvas to photoelectrons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import torch
+
+from napari_posterior.errors import InputError
+from napari_posterior.sampling.grid import check_grid
+from napari_posterior.sampling.model import Conditions
+from napari_posterior.sampling.solvers import nfe, solve, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from napari_posterior.sampling.model import FlowMap, Teacher
+
+    Role = Literal["teacher", "student", "point"]
+    OnStep = Callable[[int, int], None]
+
+__all__ = ["PointSampler", "Sampler", "SamplerCondition", "StudentSampler", "TeacherSampler"]
+
+
+class SamplerCondition(Conditions, Protocol):
+    """What a sampler reads of a measurement: a ``Condition``."""
+
+    def decode(self, r: Tensor) -> Tensor:
+        """Return photoelectrons (K, H, W) of states (K, 1, Hp, Wp) in network units."""
+        ...
+
+
+class Sampler(Protocol):
+    """A named way of drawing x given y."""
+
+    @property
+    def name(self) -> str:
+        """Name by which the user asks for it."""
+        ...
+
+    @property
+    def role(self) -> Role:
+        """What its images are: draws of the teacher, of a student, or one point estimate."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Number of grid intervals."""
+        ...
+
+    @property
+    def nfe(self) -> int:
+        """Network evaluations per draw."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Words for a report: role, solver, steps, grid, network evaluations."""
+        ...
+
+    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
+        """Turn noise canvases into draws.
+
+        Parameters
+        ----------
+        z : Tensor, (K, 1, Hp, Wp)
+            Noise canvases of the K draws, of the size of ``cond.maps``.
+        cond : SamplerCondition
+            The prepared measurement.
+        on_step : callable, optional
+            Called as ``on_step(done, total)`` after every network call, ``total`` being `nfe`; an
+            exception it raises ends the draw before the next call.
+
+        Returns
+        -------
+        Tensor, (K, H, W)
+            Photoelectrons per pixel. Never clipped.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TeacherSampler:
+    """The teacher with a solver and a grid.
+
+    Parameters
+    ----------
+    name : str
+        Name by which the user asks for it.
+    model : Teacher
+        Path and network.
+    solver : str
+        A key of ``SOLVERS``.
+    grid : tuple of float
+        Decreasing times from 1.0 to 0.0.
+    label : str
+        Words for the grid, such as ``"power_late(0.6)"``.
+
+    Raises
+    ------
+    ModelError
+        If the solver is unknown or the grid does not decrease from 1 to 0.
+    """
+
+    name: str
+    model: Teacher
+    solver: str
+    grid: tuple[float, ...]
+    label: str = field(default="", kw_only=True)
+
+    role: Role = field(default="teacher", init=False)
+
+    def __post_init__(self) -> None:
+        check_grid(self.grid)
+        nfe(self.solver, self.steps)
+
+    @property
+    def steps(self) -> int:
+        """Number of grid intervals."""
+        return len(self.grid) - 1
+
+    @property
+    def nfe(self) -> int:
+        """Network evaluations per draw."""
+        return nfe(self.solver, self.steps)
+
+    @property
+    def description(self) -> str:
+        """Such as ``"teacher, Heun 16 steps, grid power_late(0.6), 31 network evaluations"``."""
+        solver = f"{self.solver.capitalize()} {_count(self.steps, 'step')}"
+        return _describe(self.role, solver, self.label, self.nfe)
+
+    @torch.no_grad()
+    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
+        """Draw by solving the probability-flow ODE; see :meth:`Sampler.draw`."""
+        _check_canvas(z, cond)
+        model = self.model
+
+        def velocity(x: Tensor, t: float) -> Tensor:
+            return model.F(x, t, cond)
+
+        return cond.decode(solve(velocity, model.path, self.solver, self.grid, z, on_step))
+
+
+@dataclass(frozen=True)
+class StudentSampler:
+    """A flow map followed along a grid: one network call a step.
+
+    Parameters
+    ----------
+    name : str
+        Name by which the user asks for it.
+    model : FlowMap
+        Path and network.
+    grid : tuple of float
+        Decreasing times from 1.0 to 0.0.
+    label : str
+        Words for the grid; empty for a student of one step.
+
+    Raises
+    ------
+    ModelError
+        If the grid does not decrease from 1 to 0.
+    """
+
+    name: str
+    model: FlowMap
+    grid: tuple[float, ...]
+    label: str = field(default="", kw_only=True)
+
+    role: Role = field(default="student", init=False)
+
+    def __post_init__(self) -> None:
+        check_grid(self.grid)
+
+    @property
+    def steps(self) -> int:
+        """Number of grid intervals."""
+        return len(self.grid) - 1
+
+    @property
+    def nfe(self) -> int:
+        """Network evaluations per draw."""
+        return self.steps
+
+    @property
+    def description(self) -> str:
+        """Such as ``"student, 1 step, 1 network evaluation"``."""
+        return _describe(self.role, _count(self.steps, "step"), self.label, self.nfe)
+
+    @torch.no_grad()
+    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
+        """Draw by following the flow map; see :meth:`Sampler.draw`."""
+        _check_canvas(z, cond)
+        model = self.model
+
+        def jump(x: Tensor, s: float, t: float) -> Tensor:
+            return model.jump(x, s, t, cond)
+
+        return cond.decode(walk(jump, self.grid, z, on_step))
+
+
+@dataclass(frozen=True)
+class PointSampler:
+    """The point estimate at the centre of the condition: one image, not a draw.
+
+    Parameters
+    ----------
+    name : str
+        Name by which the user asks for it.
+    """
+
+    name: str
+
+    role: Role = field(default="point", init=False)
+    steps: int = field(default=1, init=False)
+    nfe: int = field(default=1, init=False)
+
+    @property
+    def description(self) -> str:
+        """Say that this is a point estimate, and what it cost."""
+        return "point estimate, not a draw, 1 network evaluation"
+
+    @torch.no_grad()
+    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
+        """Return the centre, (1, H, W); the noise is ignored; see :meth:`Sampler.draw`.
+
+        Its network evaluation was made when the measurement was prepared, and is reported here.
+
+        Raises
+        ------
+        InputError
+            If more than one image is asked for.
+        """
+        if z.shape[0] != 1:
+            raise InputError(
+                f"{self.name!r} is a point estimate and has one image, not {z.shape[0]} draws; "
+                "ask for samples=1"
+            )
+        _check_canvas(z, cond)
+        image = cond.decode(torch.zeros_like(z))
+        if on_step is not None:
+            on_step(1, 1)
+        return image
+
+
+def _check_canvas(z: Tensor, cond: SamplerCondition) -> None:
+    expected = (1, *cond.maps.shape[-2:])
+    if z.ndim != 4 or tuple(z.shape[1:]) != expected:
+        raise ValueError(f"noise of shape {tuple(z.shape)} does not fit (K, {expected})")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _describe(role: str, how: str, label: str, evaluations: int) -> str:
+    grid = [f"grid {label}"] if label else []
+    return ", ".join([role, how, *grid, _count(evaluations, "network evaluation")])
