@@ -19,8 +19,7 @@ system:  ## the libraries that a napari window needs (as root: installed through
 	@.ci/steps.sh system
 
 demo: venv  ## teacher and student on a sample image, and a report
-	@rm -rf "$(DEMO)"
-	$(VENV)/bin/napari-posterior demo --out "$(DEMO)" </dev/null
+	$(VENV)/bin/napari-posterior demo --out "$(DEMO)" --overwrite </dev/null
 	@echo
 	@echo "The report is $(CURDIR)/$(DEMO)/report.html: open it in a browser."
 	@echo "For the window: make window, then File > Open Sample > Posterior samples."

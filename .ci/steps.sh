@@ -6,8 +6,7 @@
 #   .ci/steps.sh test ...  run pytest, GUI tests under Xvfb; further words go to pytest
 #
 # VENV=folder  PYTHON=interpreter  NO_APT=1  REQUIRE_GUI=1 (no window is a failure)
-# TORCH_INDEX=address of the CPU builds of torch, used where the usual ones would bring CUDA in vain
-# Exit codes: 3 torch would come with CUDA, 4 no window although required, 5 no usable Python.
+# Exit codes: 4 no window although required, 5 no usable Python.
 set -eu
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
@@ -48,8 +47,8 @@ make_venv() {
         stop 5 "$base cannot make a virtual environment: install its venv module (Debian: python3-venv)."
 }
 
-brings_cuda() {  # what pip plans for torch, with the options given, holds NVIDIA's libraries
-    if ! plan=$("$py" -m pip install --dry-run -c constraints.txt "$@" torch 2>"$VENV/pip.log"); then
+brings_cuda() {  # what pip plans for torch holds NVIDIA's libraries
+    if ! plan=$("$py" -m pip install --dry-run -c constraints.txt torch 2>"$VENV/pip.log"); then
         cat "$VENV/pip.log" >&2
         stop 1 "pip cannot find torch: is there a network?"
     fi
@@ -69,17 +68,11 @@ step_venv() {
     say "Installing into $VENV: about two minutes, 2 GB"
     # an older pip downloads whole wheels only to plan
     "$py" -m pip install -qq --upgrade 'pip>=24' || say "pip was not upgraded; going on with the one at hand."
-    set --
     if brings_cuda; then
-        if has nvidia-smi && nvidia-smi -L >/dev/null 2>&1; then
-            say "There is an NVIDIA GPU: torch comes with CUDA."
-        else
-            set -- --extra-index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}"
-            ! brings_cuda "$@" ||
-                stop 3 "torch would bring gigabytes of CUDA: set TORCH_INDEX to an index of its CPU builds."
-        fi
+        say "torch comes with CUDA here, several gigabytes more. Where there is no NVIDIA GPU, stop now,"
+        say "install its CPU build into $VENV as pytorch.org says, and call make again."
     fi
-    "$py" -m pip install -qq -c constraints.txt "$@" torch hatchling editables
+    "$py" -m pip install -qq -c constraints.txt torch hatchling editables
     "$py" -m pip install -qq -c constraints.txt --no-build-isolation -e '.[all,figures,dev]'
     "$py" -m pip check >&2
     printf '%s' "$state" >"$mark"

@@ -11,6 +11,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUI_NOT_RUN = 3
 
+pytest_plugins = ["tiny_bundle"]  # fixtures in tests/support
+
 _PROBE = """
 import sys
 from qtpy.QtGui import QOffscreenSurface, QOpenGLContext

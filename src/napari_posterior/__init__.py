@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_posterior.api import compare, list_models, load_model, open_run, restore
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.psf import Psf
+    from napari_posterior.statistics import statistic
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ __all__ = [
     "load_model",
     "open_run",
     "restore",
+    "statistic",
 ]
 
 _HOME_OF = {
@@ -35,6 +37,7 @@ _HOME_OF = {
     "load_model": "napari_posterior.api",
     "open_run": "napari_posterior.api",
     "restore": "napari_posterior.api",
+    "statistic": "napari_posterior.statistics",
 }
 
 

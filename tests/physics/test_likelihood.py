@@ -120,7 +120,7 @@ def test_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     measurement = measure(generator.poisson(6.0, (20, 24)), read_noise=1.0, sigma=1.5)
     x = torch.from_numpy(generator.gamma(3.0, 2.0, (5, 20, 24)))
     whole = Likelihood(measurement).per_pixel(x)
-    monkeypatch.setattr("napari_posterior.physics.likelihood._CHUNK", 700)
+    monkeypatch.setattr("napari_posterior.physics.likelihood._CHUNK", 5000)
     likelihood = Likelihood(measurement)
     torch.testing.assert_close(likelihood.per_pixel(x), whole)
     torch.testing.assert_close(likelihood.total(x), whole.sum((1, 2)))

@@ -70,7 +70,8 @@ class VelocityUNet(nn.Module):
         variance = alpha**2 + beta**2
         scale = torch.rsqrt(torch.as_tensor(variance))
         out = self.net(torch.cat([x * scale, maps], dim=1), vector, s, t)
-        return slope / variance * x + scale * out.float()
+        F: Tensor = slope / variance * x + scale * out.float()
+        return F
 
 
 class PointUNet(nn.Module):

@@ -120,7 +120,8 @@ class UNet(nn.Module):
         h = _run(self.middle, self.shrink2(h2), e)
         h = _run(self.up2, self.grow2(_double(h)) + h2, e)
         h = _run(self.up1, self.grow1(_double(h)) + h1, e)
-        return nnf.pixel_shuffle(self.head(nnf.silu(h)), 2)
+        out: Tensor = nnf.pixel_shuffle(self.head(nnf.silu(h)), 2)
+        return out
 
 
 class _Block(nn.Module):
@@ -137,12 +138,13 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         scale, shift = self.film(e)[:, :, None, None].chunk(2, dim=1)
         h = torch.addcmul(shift, pixel_norm(x), 1 + scale)
-        return x + self.second(nnf.silu(self.first(nnf.silu(h))))
+        out: Tensor = x + self.second(nnf.silu(self.first(nnf.silu(h))))
+        return out
 
 
 def pixel_norm(x: Tensor) -> Tensor:
     """Divide each pixel by the root mean square over its channels, (B, C, H, W)."""
-    rms = torch.linalg.vector_norm(x, dim=1, keepdim=True) * x.shape[1] ** -0.5
+    rms: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True) * float(x.shape[1]) ** -0.5
     return x * (rms + 1e-3).reciprocal()
 
 

@@ -26,8 +26,10 @@ _DARKEST: Final = 0.01
 _CUT: Final = 4.685
 _DRAWS: Final = 200
 _MOST_BLOCKS: Final = 4096
+_MOST_PIXELS: Final = 2**24
 _LEAST_READ_NOISE: Final = 0.3
 _ASSUMED_NOISE: Final = 2.0
+_USUAL_READ_NOISE: Final = 2.0
 _WIDEST_RATIO: Final = 3.0
 _SATURATED: Final = 1e-4
 # the residual's correlation from one pixel to the next is -2/3 for white noise
@@ -60,16 +62,23 @@ class CameraEstimate:
 def estimate_camera(plane: np.ndarray) -> CameraEstimate:
     """Estimate gain, offset and read noise from one image.
 
-    The offset is assumed to be the darkest level of the image, since one image cannot tell it
-    from light that is everywhere; the read noise is what the variance is there, at least 0.3 e-,
-    and takes in the shot noise of that light. Where the gain is not resolved (its interval takes
-    in 0, spans more than a factor of 3, or the blocks are too few) a gain is chosen that makes the
-    noise of the darkest level 2 e-, so that photoelectrons are units of the image's own.
+    Offset and read noise are confounded in one image: a brighter offset with more read noise gives
+    the same variances. The offset is assumed to be the darkest level, and the read noise, at least
+    0.3 e-, is what the variance is there. Where that would be more than the 2 e- of a usual camera
+    the darkest level is assumed to hold background light, and the offset to lie below it, where
+    the line gives 2 e-. (Four exposures of one TIRF field, calibrated offset 100 ADU: the darkest
+    levels are 113 to 269 ADU, the offsets found so 94 to 107 ADU.)
+
+    Where the gain is not resolved (its interval takes in 0, spans more than a factor of 3, or the
+    blocks are too few) a gain is chosen that makes the noise of the darkest level 2 e-, so that
+    photoelectrons are units of the image's own. The interval of the gain held the gain in 9 of 10
+    simulated scenes of all kinds at peaks of 30 and 200 photoelectrons.
 
     Parameters
     ----------
     plane : ndarray, (H, W) or (..., H, W)
-        Grey levels in ADU; planes that share a camera may be given together.
+        Grey levels in ADU; planes that share a camera may be given together. Of a large stack
+        some planes are looked at, evenly spaced.
 
     Returns
     -------
@@ -80,9 +89,11 @@ def estimate_camera(plane: np.ndarray) -> CameraEstimate:
     InputError
         If the planes are smaller than 3 x 3 pixels or hold NaN or infinite values.
     """
-    y = np.asarray(plane, np.float64)
+    y = np.asarray(_some_planes(np.asarray(plane)), np.float64)
     if y.ndim < 2 or min(y.shape[-2:]) < 3 or y.size == 0 or not np.isfinite(y).all():
-        raise InputError("the camera cannot be estimated; give finite planes of 3 x 3 pixels or more")
+        raise InputError(
+            "the camera cannot be estimated; give finite planes of 3 x 3 pixels or more"
+        )
     y = y.reshape(-1, *y.shape[-2:])
     residual = _residual(y)
     size = _BLOCK
@@ -98,32 +109,50 @@ def estimate_camera(plane: np.ndarray) -> CameraEstimate:
             levels, squares = levels[whole], squares[whole]
             notes.append("Pixels at the highest grey level look saturated and were left out.")
     mean, variance = levels.mean(axis=1), squares.mean(axis=1)
-    offset = float(np.quantile(mean, _DARKEST))
+    darkest = float(np.quantile(mean, _DARKEST))
     gain, intercept, interval = _fit(mean, variance, size**2)
     low, high = interval
     if not (gain > 0 and low > 0 and high < _WIDEST_RATIO * low):
-        return _unresolved(mean, variance, offset, interval, y, notes)
-    read = np.sqrt(max(intercept + gain * offset, 0.0)) / gain
-    notes.insert(
-        0,
+        return _unresolved(mean, variance, darkest, interval, y, notes)
+    read = float(np.sqrt(max(intercept + gain * darkest, 0.0)) / gain)
+    offset = darkest
+    if read > _USUAL_READ_NOISE:
+        read = _USUAL_READ_NOISE
+        offset = gain * read**2 - intercept / gain
+        where = (
+            f"The darkest level of the image, {darkest:.4g} ADU, is too noisy to be dark and is "
+            f"assumed to hold background light: with a usual read noise of {read:g} e- the offset "
+            f"is {offset:.4g} ADU; one image cannot tell, so give the camera's own."
+        )
+    else:
+        read = max(read, _LEAST_READ_NOISE)
+        where = (
+            f"The offset is assumed to be the darkest level of the image, {offset:.4g} ADU, and "
+            f"the read noise the noise at that level, {read:.2g} e-, because one image cannot tell "
+            "them from background light."
+        )
+    notes = [
         f"The gain was estimated from this one image: {gain:.3g} ADU/e- (95 % interval {low:.3g} "
         f"to {high:.3g}); give the camera's own numbers where you have them.",
-    )
-    notes.append(
-        f"The offset is assumed to be the darkest level of the image, {offset:.4g} ADU, because "
-        "one image cannot tell it from light that is everywhere."
-    )
-    notes.append(
-        f"The read noise, {max(read, _LEAST_READ_NOISE):.2g} e-, is the noise at that level and "
-        "takes in the shot noise of background light."
-    )
+        where,
+        *notes,
+    ]
     if _neighbour_correlation(residual) > _SMOOTHED:
         notes.append(
-            "Neighbouring pixels share their noise, as after smoothing, scaling or compression, "
-            "so the gain is estimated too low; give an unprocessed image."
+            "Neighbouring pixels vary together, as after smoothing, scaling or compression or with "
+            "structure as fine as a pixel, so the gain may be wrong; give an unprocessed image."
         )
-    camera = Camera(float(gain), offset, float(max(read, _LEAST_READ_NOISE)), "estimated")
+    camera = Camera(gain, offset, read, "estimated")
     return CameraEstimate(camera, interval, True, tuple(notes))
+
+
+def _some_planes(stack: np.ndarray) -> np.ndarray:
+    """Take evenly spaced planes, as many as fit a bound on pixels, and one at least."""
+    if stack.ndim < 3 or stack.size <= _MOST_PIXELS:
+        return stack
+    planes = stack.reshape(-1, *stack.shape[-2:])
+    count = max(1, _MOST_PIXELS // planes[0].size)
+    return np.asarray(planes[np.linspace(0, len(planes) - 1, count).round().astype(int)])
 
 
 def _unresolved(

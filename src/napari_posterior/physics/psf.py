@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["TARGET_SIGMA", "Psf", "gaussian_blur"]
 
 TARGET_SIGMA: Final = 1.0
-"""Width in pixels at which the object x is seen; the PSF of the microscope is at least this wide."""
+"""Width in pixels at which the object x is seen; the PSF of a microscope is no narrower."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def gaussian_blur(x: Tensor, sigma: float | Tensor) -> Tensor:
     fy = torch.fft.fftfreq(rows, device=x.device, dtype=x.dtype)
     fx = torch.fft.rfftfreq(columns, device=x.device, dtype=x.dtype)
     transfer = torch.exp(-2 * (math.pi * sigma) ** 2 * (fy[:, None] ** 2 + fx[None, :] ** 2))
-    blurred = torch.fft.irfft2(torch.fft.rfft2(padded) * transfer, s=(rows, columns))
+    blurred: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded) * transfer, s=(rows, columns))
     return blurred[..., top : top + height, left : left + width]
 
 

@@ -152,15 +152,22 @@ def _filaments(count: int, size: int, dice: Dice) -> Tensor:
     span = dice.uniform(count, most, 1, low=0.25, high=1.0) * length / 2
     along = (torch.arange(length, device=row.device) - middle).abs()
     visible = torch.sigmoid((span - along) * 1.5)
-    swell = 0.25 * (
-        2 * math.pi * (along / dice.log_uniform(count, most, 1, low=15, high=80) + start[:, :, 0])
-    ).sin()
+    swell = (
+        0.25
+        * (
+            2
+            * math.pi
+            * (along / dice.log_uniform(count, most, 1, low=15, high=80) + start[:, :, 0])
+        ).sin()
+    )
     brightness = dice.log_uniform(count, most, 1, low=0.35, high=1.0) * (1 + swell) * visible
     shown = torch.arange(most, device=row.device)[None, :] < number[:, None]
     brightness = brightness * shown[..., None]
     width = dice.uniform(count, most, 1, low=1.0, high=1.5).expand_as(row)
-    points = (values.reshape(count, -1) for values in (row, column, width, brightness))
-    return _render(*points, size)
+    row, column, width, brightness = (
+        values.reshape(count, -1) for values in (row, column, width, brightness)
+    )
+    return _render(row, column, width, brightness, size)
 
 
 def _sheets(count: int, size: int, dice: Dice) -> Tensor:
@@ -172,7 +179,9 @@ def _sheets(count: int, size: int, dice: Dice) -> Tensor:
     half = dice.uniform(count, 1, 1, low=0.5, high=1.2)
     sheet = torch.sigmoid((half - distance) * 4)
     patchy = (0.4 * _smooth_field(count, size, 1.2 * reach, dice)).exp()
-    inside = (field > level) * dice.uniform(count, 1, 1, high=0.3) * (dice.uniform(count, 1, 1) < 0.4)
+    inside = (
+        (field > level) * dice.uniform(count, 1, 1, high=0.3) * (dice.uniform(count, 1, 1) < 0.4)
+    )
     return gaussian_blur(sheet * patchy + inside, TARGET_SIGMA)
 
 
@@ -234,5 +243,6 @@ def _smooth_field(count: int, size: int, sigma: Tensor, dice: Dice) -> Tensor:
     half = torch.fft.rfftfreq(size, device=sigma.device)
     square = frequency[:, None] ** 2 + half[None, :] ** 2
     transfer = torch.exp(-2 * math.pi**2 * sigma.square() * square)
-    field = torch.fft.irfft2(torch.fft.rfft2(dice.normal(count, size, size)) * transfer, s=(size, size))
+    white = torch.fft.rfft2(dice.normal(count, size, size))
+    field: Tensor = torch.fft.irfft2(white * transfer, s=(size, size))
     return field / field.std((1, 2), keepdim=True).clamp_min(1e-6)

@@ -27,7 +27,9 @@ _MASK = 0xFFFFFFFF
 _LANES = 4
 
 
-def philox4x32(counter: Sequence[Tensor], key: tuple[int, int], *, rounds: int = 10) -> list[Tensor]:
+def philox4x32(
+    counter: Sequence[Tensor], key: tuple[int, int], *, rounds: int = 10
+) -> list[Tensor]:
     """Encrypt four 32-bit counter words under a 64-bit key.
 
     Parameters
@@ -44,7 +46,7 @@ def philox4x32(counter: Sequence[Tensor], key: tuple[int, int], *, rounds: int =
     list of 4 int64 tensors
         Words in ``[0, 2**32)``.
     """
-    c0, c1, c2, c3 = torch.broadcast_tensors(*counter)
+    c0, c1, c2, c3 = torch.broadcast_tensors(*counter)  # type: ignore[no-untyped-call]
     k0, k1 = key
     for _ in range(rounds):
         # int64 wraps modulo 2**64, so the bits are those of the unsigned product

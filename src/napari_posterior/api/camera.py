@@ -1,0 +1,61 @@
+"""Which camera to restore with: the one that is given, or one estimated from the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_posterior.physics.estimate import estimate_camera
+
+if TYPE_CHECKING:
+    from napari_posterior.image import Image
+    from napari_posterior.physics.camera import Camera
+
+__all__ = ["CameraChoice", "choose_camera"]
+
+_BLIND = "The networks are told nothing of camera and PSF, {}."
+
+
+@dataclass(frozen=True)
+class CameraChoice:
+    """A camera and how it was come by.
+
+    Attributes
+    ----------
+    camera : Camera
+        Gain, offset and read noise.
+    blind : bool
+        Whether the networks are told nothing of camera and PSF.
+    warnings : tuple of str
+        One sentence each.
+    """
+
+    camera: Camera
+    blind: bool
+    warnings: tuple[str, ...]
+
+
+def choose_camera(image: Image, given: Camera | None, *, blind: bool | None) -> CameraChoice:
+    """Take the camera that is given, or estimate one from all planes together.
+
+    Parameters
+    ----------
+    image : Image
+        Grey levels in ADU.
+    given : Camera, optional
+        The user's.
+    blind : bool, optional
+        The user's choice; by default blind only where the estimate does not resolve the gain.
+
+    Returns
+    -------
+    CameraChoice
+    """
+    if given is not None:
+        return CameraChoice(given, bool(blind), (_BLIND.format("as was asked"),) if blind else ())
+    estimate = estimate_camera(image.data)
+    is_blind = not estimate.resolved if blind is None else blind
+    told = list(estimate.notes)
+    if is_blind:
+        told.append(_BLIND.format("as was asked" if blind else "because the gain is not resolved"))
+    return CameraChoice(estimate.camera, is_blind, tuple(told))

@@ -1,0 +1,242 @@
+"""From an image and settings to a job that can be drawn, and what the user should know of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_posterior.api.camera import choose_camera
+from napari_posterior.api.conditions import Conditions
+from napari_posterior.api.ranges import range_warnings
+from napari_posterior.bundles.device import pick_device
+from napari_posterior.errors import InputError
+from napari_posterior.physics.measurement import Measurement
+from napari_posterior.physics.psf import TARGET_SIGMA, Psf
+from napari_posterior.runs.request import ImageRecord, RestoreRequest, check_samples
+from napari_posterior.runs.runner import Fallback, PreparedJob
+from napari_posterior.sampling.noise import canvas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from napari_posterior.bundles.bundle import Bundle
+    from napari_posterior.bundles.info import SamplerInfo
+    from napari_posterior.image import Image
+    from napari_posterior.physics.camera import Camera
+    from napari_posterior.sampling.conditioning import PlaneStats
+
+__all__ = ["Preparation", "Settings", "prepare"]
+
+DEFAULT_SAMPLES = 16
+_WHOLE_PLANE = 2048 * 2048
+_AUTO_TILE = 1024
+_SMALLER_TILES = (512, 256)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user asks for; see :func:`napari_posterior.restore`."""
+
+    sampler: str
+    steps: int | None
+    samples: int | None
+    seed: int
+    camera: Camera | None
+    psf: Psf | None
+    background: float
+    blind: bool | None
+    device: str
+    precision: str
+    tile: int | str | None
+    batch: int | str
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A job, with what the user should know before it is drawn.
+
+    Attributes
+    ----------
+    job : PreparedJob
+        What the runner draws.
+    weights : str
+        SHA-256 of the weights of the sampler.
+    warnings : tuple of str
+        One sentence each.
+    """
+
+    job: PreparedJob
+    weights: str
+    warnings: tuple[str, ...]
+
+
+def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> Preparation:
+    """Check the settings against model and image, and load what is needed to draw.
+
+    Parameters
+    ----------
+    image : Image
+        Checked by ``check_image``.
+    bundle : Bundle
+        The model.
+    settings : Settings
+        What is asked for.
+    model : str
+        How the user calls the model, for the record of the run.
+
+    Returns
+    -------
+    Preparation
+
+    Raises
+    ------
+    InputError, ModelError
+        If a setting cannot be used, or weights do not fit.
+    """
+    info = bundle.info(settings.sampler, steps=settings.steps, precision=settings.precision)
+    samples = settings.samples
+    if samples is None:
+        samples = 1 if info.role == "point" else DEFAULT_SAMPLES
+    check_samples(samples)
+    device = pick_device(settings.device)
+    tile = _choose_tile(settings.tile, image.plane_shape)
+    warnings = list(_about_the_sampler(bundle, info))
+    if image.data.min() < 0:
+        warnings.append(
+            f"{int((image.data < 0).sum())} pixels of the image are negative; where a background "
+            "was subtracted before, restore the raw image and give its offset instead."
+        )
+    choice = choose_camera(image, settings.camera, blind=settings.blind)
+    warnings += choice.warnings
+    psf = settings.psf
+    if psf is None:
+        psf = Psf(TARGET_SIGMA)
+        warnings.append(
+            f"No PSF was given, so it is taken as {TARGET_SIGMA:g} px and the image is denoised "
+            "only; give the PSF sigma in pixels to have its blur removed too."
+        )
+    if not (math.isfinite(settings.background) and settings.background >= 0):
+        raise InputError(
+            f"the background is {settings.background}; give photoelectrons per pixel, 0 or more"
+        )
+    request = RestoreRequest(
+        model=model,
+        bundle_hash=bundle.weights_hash,
+        sampler=info.name,
+        role=info.role,
+        steps=info.steps,
+        nfe=info.nfe,
+        samples=samples,
+        seed=settings.seed,
+        camera=choice.camera,
+        psf_sigma=psf.sigma,
+        background=settings.background,
+        blind=choice.blind,
+        device=device,
+        precision=settings.precision,  # type: ignore[arg-type]  # checked by the bundle
+        tile=tile,
+        batch=_choose_batch(settings.batch),
+        image=ImageRecord.of(image),
+    )
+    measurements = [
+        Measurement(np.asarray(plane, np.float32), choice.camera, psf, settings.background)
+        for plane in image.planes()
+    ]
+    stats = _stats_of_planes(image, bundle, measurements)
+    by_channel = dict(zip(map(image.channel_of, range(image.n_planes)), stats, strict=True))
+    warnings += range_warnings(
+        bundle.card.training_range, measurements[0], [by_channel[c] for c in sorted(by_channel)]
+    )
+    load = partial(_load, request, bundle, measurements, stats)
+    job = replace(load(device, tile), fallbacks=_fallbacks(load, device, tile, image.plane_shape))
+    return Preparation(job, info.weights, tuple(warnings))
+
+
+def _about_the_sampler(bundle: Bundle, info: SamplerInfo) -> Iterator[str]:
+    if info.role == "teacher" and not info.reference:
+        reference = bundle.info(info.name)
+        yield (
+            f"{info.steps} steps in {info.precision} are the teacher, not the reference; the "
+            f"reference of {bundle.card.name} is {reference.steps} steps in {reference.precision}."
+        )
+    if info.role == "point":
+        yield f"The run of {info.name!r} is a point estimate: one image, not a draw."
+
+
+def _load(
+    request: RestoreRequest,
+    bundle: Bundle,
+    measurements: Sequence[Measurement],
+    stats: Sequence[PlaneStats],
+    device: str,
+    tile: int | None,
+) -> PreparedJob:
+    conditions = Conditions(bundle, measurements, stats, device=device, blind=request.blind)
+    # A point estimate has no steps to choose.
+    steps = None if request.role == "point" else request.steps
+    sampler = bundle.sampler(
+        request.sampler, steps=steps, device=device, precision=request.precision, tile=tile
+    )
+    shape = conditions[0].padded_shape
+
+    noise = partial(_noise, shape=shape, seed=request.seed, device=device)
+    return PreparedJob(request, conditions, sampler, noise)
+
+
+def _noise(
+    samples: Sequence[int], plane: int, *, shape: tuple[int, int], seed: int, device: str
+) -> Tensor:
+    return canvas(samples, shape, seed=seed, plane=plane, device=device)
+
+
+def _stats_of_planes(
+    image: Image, bundle: Bundle, measurements: Sequence[Measurement]
+) -> list[PlaneStats]:
+    """Background level and photon scale of each plane, the same for all planes of a channel."""
+    channels = [image.channel_of(plane) for plane in range(image.n_planes)]
+    conditioner = bundle.conditioner()
+    of_channel = {
+        channel: conditioner.stats(
+            [m for m, c in zip(measurements, channels, strict=True) if c == channel]
+        )
+        for channel in sorted(set(channels))
+    }
+    return [of_channel[channel] for channel in channels]
+
+
+def _choose_tile(tile: int | str | None, shape: tuple[int, int]) -> int | None:
+    if tile == "auto":
+        return None if math.prod(shape) <= _WHOLE_PLANE else _AUTO_TILE
+    if isinstance(tile, str) or (tile is not None and tile < 1):
+        raise InputError(f"tile is {tile!r}; give a number of pixels, 'auto', or None for no tiles")
+    return tile
+
+
+def _choose_batch(batch: int | str) -> int | Literal["auto"]:
+    if batch == "auto":
+        return "auto"
+    if isinstance(batch, str):
+        raise InputError(f"batch is {batch!r}; give a number of samples, or 'auto'")
+    return batch
+
+
+def _fallbacks(
+    load: Callable[[str, int | None], PreparedJob],
+    device: str,
+    tile: int | None,
+    shape: tuple[int, int],
+) -> tuple[Fallback, ...]:
+    """List what to try when memory runs out: smaller tiles, then the CPU."""
+    present = max(shape) if tile is None else tile
+    smaller = [size for size in _SMALLER_TILES if size < present]
+    steps = [Fallback(f"with tiles of {size} px", partial(load, device, size)) for size in smaller]
+    if device != "cpu":
+        last = smaller[-1] if smaller else tile
+        steps.append(Fallback("on the CPU", partial(load, "cpu", last)))
+    return tuple(steps)

@@ -1,0 +1,163 @@
+"""What a sampler of a bundle is with given settings: checked before any weights are loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from napari_posterior.bundles.card import FlowMapConfig, PointConfig, SolverConfig
+from napari_posterior.bundles.parts import grid_options, teacher_grid
+from napari_posterior.errors import InputError
+from napari_posterior.sampling.grid import grid_label
+from napari_posterior.sampling.solvers import nfe
+
+if TYPE_CHECKING:
+    from napari_posterior.bundles.parts import PartFiles
+
+__all__ = ["MAX_STEPS", "PRECISIONS", "SamplerInfo", "describe"]
+
+MAX_STEPS = 512
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class SamplerInfo:
+    """What a sampler is, with the settings that it would run with.
+
+    Attributes
+    ----------
+    name : str
+        Name in the bundle.
+    role : str
+        ``"teacher"``, ``"student"`` or ``"point"``.
+    steps : int
+        Grid intervals.
+    nfe : int
+        Network evaluations per sample.
+    solver : str
+        Solver of a teacher, ``"jump"`` for a student, ``"none"`` for a point estimate.
+    grid : tuple of float
+        Times from 1 to 0; empty for a point estimate.
+    label : str
+        Name of the grid with its options; empty where it has none.
+    precision : str
+        ``"float32"`` or ``"bfloat16"``.
+    reference : bool
+        Whether this is the teacher exactly as its bundle fixes it.
+    weights : str
+        SHA-256 of the weights file.
+    description : str
+        One phrase for people.
+    """
+
+    name: str
+    role: Literal["teacher", "student", "point"]
+    steps: int
+    nfe: int
+    solver: str
+    grid: tuple[float, ...]
+    label: str
+    precision: str
+    reference: bool
+    weights: str
+    description: str
+
+
+def describe(part: PartFiles, *, steps: int | None, precision: str) -> SamplerInfo:
+    """Say what a sampler is with these settings.
+
+    Parameters
+    ----------
+    part : PartFiles
+        The part of the bundle.
+    steps : int or None
+        Grid intervals; None: what the bundle says.
+    precision : str
+        ``"float32"`` or ``"bfloat16"``.
+
+    Raises
+    ------
+    InputError
+        If the sampler cannot take these steps, or the precision is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is unknown; use {' or '.join(PRECISIONS)}")
+    if isinstance(part.sampler, PointConfig):
+        return _describe_point(part, steps, precision)
+    if isinstance(part.sampler, FlowMapConfig):
+        return _describe_student(part, part.sampler, steps, precision)
+    return _describe_teacher(part, part.sampler, steps, precision)
+
+
+def _describe_teacher(
+    part: PartFiles, config: SolverConfig, steps: int | None, precision: str
+) -> SamplerInfo:
+    count = config.steps if steps is None else steps
+    if not 1 <= count <= MAX_STEPS:
+        raise InputError(f"the teacher takes 1 to {MAX_STEPS} steps, not {count}")
+    reference = count == config.steps and precision == config.precision
+    calls, label = nfe(config.solver, count), grid_label(config.grid, **grid_options(config))
+    return SamplerInfo(
+        name=part.name,
+        role="teacher",
+        steps=count,
+        nfe=calls,
+        solver=config.solver,
+        grid=teacher_grid(config, count),
+        label=label,
+        precision=precision,
+        reference=reference,
+        weights=part.weights.sha256,
+        description=(
+            f"{'reference' if reference else 'teacher, not the reference'}: {config.solver}, "
+            f"{count} steps on {label}, {calls} network evaluations per sample, {precision}"
+        ),
+    )
+
+
+def _describe_point(part: PartFiles, steps: int | None, precision: str) -> SamplerInfo:
+    if steps is not None:
+        raise InputError(f"{part.name!r} is a point estimate and takes no steps; leave steps out")
+    return SamplerInfo(
+        name=part.name,
+        role="point",
+        steps=1,
+        nfe=1,
+        solver="none",
+        grid=(),
+        label="",
+        precision=precision,
+        reference=False,
+        weights=part.weights.sha256,
+        description="point estimate: one image, not a draw",
+    )
+
+
+def _describe_student(
+    part: PartFiles, config: FlowMapConfig, steps: int | None, precision: str
+) -> SamplerInfo:
+    count = config.default_steps if steps is None else steps
+    if count not in config.step_counts:
+        raise InputError(
+            f"the student {part.name!r} was not trained for {count} steps; "
+            f"give {_either(config.step_counts)}, or none for the default"
+        )
+    grid = config.grids[str(count)]
+    unit = "step, 1 network evaluation" if count == 1 else f"steps, {count} network evaluations"
+    return SamplerInfo(
+        name=part.name,
+        role="student",
+        steps=count,
+        nfe=count,
+        solver="jump",
+        grid=grid,
+        label="",
+        precision=precision,
+        reference=False,
+        weights=part.weights.sha256,
+        description=f"student {part.name!r}: {count} {unit} per sample, {precision}",
+    )
+
+
+def _either(counts: tuple[int, ...]) -> str:
+    return " or ".join(filter(None, (", ".join(map(str, counts[:-1])), str(counts[-1]))))

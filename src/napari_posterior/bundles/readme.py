@@ -1,0 +1,65 @@
+"""The README of a bundle: its card in words, for those who open the folder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from napari_posterior.bundles.card import FlowMapConfig, SolverConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_posterior.bundles.card import ModelCard, SamplerConfig
+
+__all__ = ["RANGE_WORDS", "make_readme"]
+
+RANGE_WORDS = {
+    "psf_sigma": "PSF sigma (px)",
+    "read_noise": "read noise (e-)",
+    "peak": "peak of the scene (photoelectrons per pixel)",
+    "photon_scale": "photon scale (photoelectrons per pixel)",
+    "background": "background level (photoelectrons per pixel)",
+}
+
+
+def make_readme(card: ModelCard, samplers: Mapping[str, SamplerConfig]) -> str:
+    """Return the README in Markdown.
+
+    Parameters
+    ----------
+    card : ModelCard
+        What it tells.
+    samplers : mapping of str to sampler settings
+        The parts of the bundle by name.
+    """
+    trained = card.training_range.model_dump()
+    lines = [f"# {card.name} {card.version}", "", card.description, "", "## Intended use", ""]
+    lines += [card.intended_use, "", "## Known limits", ""]
+    lines += [f"- {limit}" for limit in card.known_limits]
+    lines += ["", "## Samplers", "", "| name | what it is |", "|---|---|"]
+    lines += [f"| `{name}` | {_what(config)} |" for name, config in sorted(samplers.items())]
+    lines += ["", "## Trained on", "", "| number | from | to |", "|---|---|---|"]
+    lines += [
+        f"| {words} | {trained[key][0]:g} | {trained[key][1]:g} |"
+        for key, words in RANGE_WORDS.items()
+    ]
+    kinds = ", ".join(card.training.kinds) or "none"
+    lines += ["", f"Simulated scenes: {kinds}. Seed: {card.training.seed}.", ""]
+    if card.evaluation:
+        figures = json.dumps(card.evaluation, indent=2, ensure_ascii=False)
+        lines += ["## Measured", "", "```json", figures, "```", ""]
+    lines += ["## Licence", "", card.license, ""]
+    return "\n".join(lines)
+
+
+def _what(config: SamplerConfig) -> str:
+    if isinstance(config, SolverConfig):
+        return (
+            f"the reference: {config.solver}, {config.steps} steps on {config.grid}, "
+            f"{config.nfe} network evaluations per sample"
+        )
+    if isinstance(config, FlowMapConfig):
+        counts = " or ".join(map(str, config.step_counts))
+        return f"student of the teacher: {counts} steps, one network evaluation each"
+    return "point estimate: one image, not a draw"

@@ -1,0 +1,283 @@
+"""Compare two runs on one image: from samples to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_posterior.checks.gram import coupling, same_samples
+from napari_posterior.checks.likelihood import ResidualMeter, Residuals, find_residual_difference
+from napari_posterior.checks.mean import find_mean_gap
+from napari_posterior.checks.report import Figures, Report, RunPictures, Values
+from napari_posterior.checks.source import MIN_SAMPLES, Stack, check_comparable, describe
+from napari_posterior.checks.stream import Moments, read_pixels
+from napari_posterior.checks.task import find_difference, find_spread_ratio
+from napari_posterior.checks.truth import find_calibration
+from napari_posterior.checks.variance import find_variance_ratio, log2_variance_ratio_map
+from napari_posterior.errors import InputError
+from napari_posterior.statistics import Statistic, evaluate, get_statistic, make_context
+
+if TYPE_CHECKING:
+    from napari_posterior.checks.finding import Finding
+    from napari_posterior.checks.gram import Gram
+    from napari_posterior.checks.source import Description, SampleSource
+    from napari_posterior.statistics import StatisticContext
+
+__all__ = ["build_report"]
+
+_MAP_SMOOTHING: Final = 3.0  # px
+_ROUGH_BELOW: Final = 16  # samples
+_FEW_BLOCKS: Final = 30
+
+Progress = Callable[[int, int], None]
+
+
+def build_report(
+    teacher: SampleSource,
+    student: SampleSource,
+    *,
+    statistics: Sequence[str | Statistic] = ("puncta_count",),
+    level: float = 0.90,
+    truth: Any = None,
+    n_gallery: int = 3,
+    on_step: Progress | None = None,
+) -> Report:
+    """Compare two runs on one image.
+
+    Runs of one seed start from the same noise canvases and are compared in pairs: their samples
+    are not independent, and pairs give the narrower intervals. Samples without a partner are
+    then left out.
+
+    Parameters
+    ----------
+    teacher, student : SampleSource
+        Two runs on one image; at least 4 samples each, not necessarily as many.
+    statistics : sequence of str or Statistic
+        Computed on every sample.
+    level : float
+        Confidence level of the intervals.
+    truth : array-like, (H, W) or the shape of the image, optional
+        The known object, photoelectrons per pixel at the target resolution.
+    n_gallery : int
+        Samples of each run that are kept for the pictures.
+    on_step : callable, optional
+        Called with the number of samples done and the number there are.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        If the runs do not belong together (see `check_comparable`), a statistic is unknown or
+        the known object has another shape.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"the confidence level is {level}; give a number between 0 and 1")
+    check_comparable(teacher, student)
+    chosen = [get_statistic(name) for name in statistics]
+    described = describe(teacher), describe(student)
+    stacks = Stack(teacher.samples), Stack(student.samples)
+    plane = stacks[0].planes // 2
+    known = None if truth is None else _check_truth(truth, stacks[0])
+
+    measurements = [teacher.measurement(i) for i in range(stacks[0].planes)]
+    contexts = [
+        make_context(m, pixel_size=described[0].pixel_size, unit=described[0].unit)
+        for m in measurements
+    ]
+    pixels = read_pixels(*stacks, plane=plane, truth=known)
+    meter = ResidualMeter(measurements)
+    total = stacks[0].count + stacks[1].count
+    tables = [
+        _measure(stack, chosen, contexts, meter, on_step, start, total)
+        for stack, start in zip(stacks, (0, stacks[0].count), strict=True)
+    ]
+
+    seeds = described[0].seed, described[1].seed
+    coupled = seeds[0] is not None and seeds[0] == seeds[1]
+    _, *pairs = np.intersect1d(stacks[0].indices, stacks[1].indices, return_indices=True)
+    in_pairs = pixels.gram.take(*pairs) if coupled and len(pairs[0]) >= MIN_SAMPLES else None
+    rho = None if in_pairs is None else coupling(in_pairs)
+    # Pairs are never taken as independent: even a weak correlation biases the gap of the means.
+    paired = in_pairs is not None
+    gram = pixels.gram if in_pairs is None else in_pairs
+    keep = pairs if paired else [np.arange(stack.count) for stack in stacks]
+
+    findings: list[Finding] = [
+        find_mean_gap(gram, level=level, paired=paired, rho=rho),
+        find_variance_ratio(gram, level=level, paired=paired),
+    ]
+    values: list[Values] = []
+    threshold = {
+        "puncta_amplitude": [c.puncta_threshold for c in contexts],
+        "puncta_amplitude_unit": "photoelectrons/px",
+        "puncta_amplitude_input": [c.puncta_threshold_adu for c in contexts],
+        "background": [c.background for c in contexts],
+        "fixed_from": "the measurement, before sampling",
+    }
+    for one in chosen:
+        for key in tables[0][0][0][one.name]:
+            name, title = one.name, one.title
+            if key:
+                name, title = f"{one.name}.{key}", f"{one.title}, {key.replace('_', ' ')}"
+            columns = [np.array([row[one.name][key] for row in table[0]]) for table in tables]
+            values.append(Values(name, title, one.unit, columns[0], columns[1]))
+            first, second = (column[rows] for column, rows in zip(columns, keep, strict=True))
+            findings.append(
+                find_difference(name, title, one.unit, first, second, level=level, paired=paired)
+            )
+            findings.append(
+                find_spread_ratio(name, title, first, second, level=level, paired=paired)
+            )
+    camera_given = all(m.camera.source == "given" for m in measurements)
+    findings.append(
+        find_residual_difference(
+            [tables[0][1][row] for row in keep[0]],
+            [tables[1][1][row] for row in keep[1]],
+            level=level,
+            paired=paired,
+            camera_given=camera_given,
+        )
+    )
+    values.append(_residual_values(tables[0][1], tables[1][1]))
+    if pixels.scores is not None:
+        findings += find_calibration(*pixels.scores, level=level, coupled=coupled)
+
+    return Report(
+        findings=tuple(findings),
+        figures=Figures(
+            input=_input_plane(teacher, plane, stacks[0].plane_shape),
+            teacher=_pictures(stacks[0], pixels.teacher, plane, n_gallery),
+            student=_pictures(stacks[1], pixels.student, plane, n_gallery),
+            log2_variance_ratio=log2_variance_ratio_map(
+                pixels.teacher.sd, pixels.student.sd, smoothing=_MAP_SMOOTHING
+            ),
+            values=tuple(values),
+            plane=plane,
+            planes=stacks[0].planes,
+            pixel_size=described[0].pixel_size,
+            unit=described[0].unit,
+        ),
+        teacher=described[0],
+        student=described[1],
+        level=level,
+        coupled=coupled,
+        rho=rho,
+        scope=_scope(described, stacks[0]),
+        warnings=_warnings(
+            described,
+            camera_given,
+            in_pairs,
+            stacks,
+            pixels.scores is not None and len(pixels.scores[0].pixels) < _FEW_BLOCKS,
+        ),
+        thresholds=threshold,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _measure(
+    stack: Stack,
+    chosen: list[Statistic],
+    contexts: list[StatisticContext],
+    meter: ResidualMeter,
+    on_step: Progress | None,
+    done: int,
+    total: int,
+) -> tuple[list[dict[str, dict[str, float]]], list[Residuals]]:
+    """Compute all statistics and the residuals of every sample of a run."""
+    numbers, scores = [], []
+    for sample in range(stack.count):
+        planes = [stack.plane(sample, index) for index in range(stack.planes)]
+        numbers.append({one.name: evaluate(one, planes, contexts) for one in chosen})
+        scores.append(meter.measure(planes))
+        if on_step is not None:
+            on_step(done + sample + 1, total)
+    return numbers, scores
+
+
+def _residual_values(teacher: list[Residuals], student: list[Residuals]) -> Values:
+    return Values(
+        id="likelihood",
+        title="likelihood residual",
+        unit="reduced chi-squared",
+        teacher=np.array([r.chi2 for r in teacher]),
+        student=np.array([r.chi2 for r in student]),
+        expected=1.0,
+        sd=float(np.mean([r.chi2_sd for r in [*teacher, *student]])),
+    )
+
+
+def _pictures(stack: Stack, moments: Moments, plane: int, n_gallery: int) -> RunPictures:
+    shown = range(min(max(n_gallery, 0), stack.count))
+    gallery = np.zeros((len(shown), *stack.plane_shape), np.float32)
+    for sample in shown:
+        gallery[sample] = stack.plane(sample, plane)
+    return RunPictures(moments.mean, moments.sd, gallery)
+
+
+def _input_plane(source: SampleSource, plane: int, shape: tuple[int, int]) -> np.ndarray:
+    return np.asarray(np.asarray(source.input).reshape(-1, *shape)[plane])
+
+
+def _check_truth(truth: Any, stack: Stack) -> np.ndarray:
+    known = np.asarray(truth, np.float64)
+    if known.shape not in (stack.shape[1:], stack.plane_shape) or known.size != stack.planes * (
+        stack.plane_shape[0] * stack.plane_shape[1]
+    ):
+        raise InputError(
+            f"the known object has shape {known.shape} and the samples {stack.shape[1:]}; give an "
+            "object of the shape of the image"
+        )
+    if not np.isfinite(known).all():
+        raise InputError("the known object has NaN or infinite values; replace them first")
+    return known.reshape(stack.planes, *stack.plane_shape)
+
+
+def _scope(described: tuple[Description, Description], stack: Stack) -> str:
+    name = described[0].image_name or "the image"
+    height, width = stack.plane_shape
+    planes = f", {stack.planes} planes" if stack.planes > 1 else ""
+    return (
+        f"{name} ({height} × {width} pixels{planes}): {described[1].samples} samples of "
+        f"{described[1].label} against {described[0].samples} samples of {described[0].label}."
+    )
+
+
+def _warnings(
+    described: tuple[Description, Description],
+    camera_given: bool,
+    pairs: Gram | None,
+    stacks: tuple[Stack, Stack],
+    few_blocks: bool,
+) -> tuple[str, ...]:
+    found = []
+    if min(one.samples for one in described) < _ROUGH_BELOW:
+        found.append(
+            f"With fewer than {_ROUGH_BELOW} samples of a run the intervals are rough; draw "
+            f"{_ROUGH_BELOW} or more."
+        )
+    if not camera_given:
+        found.append(
+            "Gain, offset or read noise were estimated from the image: numbers in photoelectrons "
+            "and the distance of chi-squared from 1 carry that uncertainty."
+        )
+    if pairs is not None and pairs.n_teacher < max(stack.count for stack in stacks):
+        found.append(
+            f"The runs start from the same noise and are compared in {pairs.n_teacher} pairs; "
+            "samples without a partner are left out."
+        )
+    if pairs is not None and same_samples(pairs):
+        found.append(
+            "Both runs hold the same samples, so every difference is zero by construction."
+        )
+    if described[1].role == "teacher":
+        found.append("Both runs were drawn by the teacher; “student” stands for the second run.")
+    if few_blocks:
+        found.append("The image is small for an interval of the coverage; take it as rough.")
+    return tuple(found)

@@ -1,0 +1,133 @@
+"""Do the samples explain the measurement: reduced chi-squared of every sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_posterior.checks.finding import Finding, percent, rounded
+from napari_posterior.checks.intervals import mean_difference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_posterior.physics.measurement import Measurement
+
+__all__ = ["ResidualMeter", "Residuals", "find_residual_difference"]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Agreement of one sample with its measurement.
+
+    Parameters
+    ----------
+    chi2 : float
+        Reduced chi-squared; 1 is expected of a draw from the posterior.
+    chi2_sd : float
+        Its standard deviation over measurements of one object.
+    floored : float
+        Fraction of pixels whose expected electrons had to be raised to be positive.
+    """
+
+    chi2: float
+    chi2_sd: float
+    floored: float
+
+
+class ResidualMeter:
+    """Measures samples against the planes of one measurement.
+
+    Parameters
+    ----------
+    measurements : sequence of Measurement
+        One for each plane.
+    """
+
+    def __init__(self, measurements: Sequence[Measurement]) -> None:
+        from napari_posterior.physics.likelihood import Likelihood
+
+        self._likelihoods = [Likelihood(measurement) for measurement in measurements]
+
+    def measure(self, planes: Sequence[np.ndarray]) -> Residuals:
+        """Return the residuals of one sample, averaged over its planes.
+
+        Parameters
+        ----------
+        planes : sequence of ndarray, (H, W)
+            The sample in photoelectrons per pixel.
+        """
+        import torch
+
+        rows = []
+        with torch.inference_mode():
+            for plane, one in zip(planes, self._likelihoods, strict=True):
+                x = torch.from_numpy(np.ascontiguousarray(plane, np.float32))[None]
+                rows.append(one.agreement(x))
+        table = np.array([[float(value) for value in row] for row in rows])
+        spread = float(np.sqrt((table[:, 1] ** 2).sum()) / len(table))
+        return Residuals(float(table[:, 0].mean()), spread, float(table[:, 2].mean()))
+
+
+def find_residual_difference(
+    teacher: Sequence[Residuals],
+    student: Sequence[Residuals],
+    *,
+    level: float,
+    paired: bool,
+    camera_given: bool,
+) -> Finding:
+    """Compare the reduced chi-squared of the samples of two runs.
+
+    Parameters
+    ----------
+    teacher, student : sequence of Residuals
+        One for each sample; in pairs, the same length.
+    level : float
+        Confidence level.
+    paired : bool
+        Whether sample i of both runs share their noise.
+    camera_given : bool
+        Whether the camera was given; an estimated one makes the distance from 1 uncertain, but
+        hardly the difference.
+    """
+    values = [np.array([r.chi2 for r in run]) for run in (teacher, student)]
+    estimate = mean_difference(values[0], values[1], level=level, paired=paired)
+    means = [float(v.mean()) for v in values]
+    doubt = (
+        "" if camera_given else "; the camera was estimated, so the distance from 1 is uncertain"
+    )
+    value, span = rounded(estimate.value, estimate.interval, sign=True)
+    sentence = (
+        f"Reduced chi-squared of a sample against the measurement: student {means[1]:.3f}, "
+        f"teacher {means[0]:.3f}, expected 1.000{doubt}. The difference is "
+        f"{value} ({percent(level)} interval {span})."
+    )
+    sd = float(np.mean([r.chi2_sd for r in [*teacher, *student]]))
+    return Finding(
+        id="likelihood",
+        title="likelihood residual",
+        estimand="mean reduced chi-squared of student samples − that of teacher samples",
+        unit="reduced chi-squared",
+        estimate=estimate.value,
+        interval=estimate.interval,
+        level=level,
+        method=estimate.method,
+        n_teacher=len(teacher),
+        n_student=len(student),
+        coupled=paired,
+        sentence=sentence,
+        extra={
+            "se": estimate.se,
+            "df": estimate.df,
+            "teacher_mean": means[0],
+            "student_mean": means[1],
+            "expected": 1.0,
+            "sd_over_measurements": sd,
+            "teacher_floored_fraction": float(np.mean([r.floored for r in teacher])),
+            "student_floored_fraction": float(np.mean([r.floored for r in student])),
+            "camera": "given" if camera_given else "estimated",
+        },
+    )

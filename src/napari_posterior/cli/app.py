@@ -1,0 +1,257 @@
+"""The commands and their options; what they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import napari_posterior
+from napari_posterior.cli.outcome import reported, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="napari-posterior",
+    help="Draw many plausible restorations of a fluorescence image, and measure what a fast "
+    "sampler keeps of them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="What models there are.", invoke_without_command=True)
+app.add_typer(models_app, name="models", rich_help_panel=None)
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="Name of a model, or its folder.")]
+Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the name of the program; by default what it was called with.
+    """
+    app(args=arguments, prog_name="napari-posterior")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        say(f"napari-posterior {napari_posterior.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say the version and leave.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+@app.command()
+@reported
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path(
+        "napari-posterior-demo"
+    ),
+    samples: Annotated[int, typer.Option("--samples", "-k", help="Samples of each run.")] = 16,
+    model: Model = "fluo2d",
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Restore a sample image with teacher and student, compare them, write a report."""
+    from napari_posterior.cli.demo import run_demo
+
+    run_demo(out, samples=samples, model=model, device=device, overwrite=overwrite)
+
+
+@app.command()
+@reported
+def restore(
+    image: Annotated[str, typer.Argument(help="TIFF, NPY, PNG or JPEG file, grey levels.")],
+    model: Model = "fluo2d",
+    sampler: Annotated[str, typer.Option(help="teacher, a student's name, or mse.")] = "teacher",
+    steps: Annotated[int | None, typer.Option(help="Steps, if not those of the model.")] = None,
+    samples: Annotated[
+        int | None, typer.Option("--samples", "-k", help="Samples to draw.  [default: 16]")
+    ] = None,
+    seed: Seed = 0,
+    gain: Annotated[float | None, typer.Option(help="Camera gain, ADU per e-.")] = None,
+    offset: Annotated[float | None, typer.Option(help="Camera offset, ADU.")] = None,
+    read_noise: Annotated[float | None, typer.Option(help="Camera read noise, e-.")] = None,
+    psf_sigma: Annotated[float | None, typer.Option(help="Gaussian PSF sigma, pixels.")] = None,
+    background: Annotated[
+        float, typer.Option(help="Camera-side constant, photoelectrons per pixel.")
+    ] = 0.0,
+    blind: Annotated[
+        bool | None,
+        typer.Option("--blind/--no-blind", help="Tell the networks no camera and no PSF."),
+    ] = None,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    tile: Annotated[str, typer.Option(help="Side of a tile in pixels, auto or none.")] = "auto",
+    batch: Annotated[str, typer.Option(help="Samples drawn together, or auto.")] = "auto",
+    out: Out = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Run of the same request to go on with.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw samples of the object behind IMAGE into a run, NAME.posterior.zarr."""
+    from napari_posterior.cli.restore import run_restore, whole_number
+    from napari_posterior.physics.psf import Psf
+
+    run_restore(
+        image,
+        gain=gain,
+        offset=offset,
+        read_noise=read_noise,
+        out=out,
+        resume=resume,
+        model=model,
+        sampler=sampler,
+        steps=steps,
+        samples=samples,
+        seed=seed,
+        psf=None if psf_sigma is None else Psf(psf_sigma),
+        background=background,
+        blind=blind,
+        device=device,
+        precision=precision,
+        tile=None if tile == "none" else whole_number(tile, "--tile", "auto or none"),
+        batch=whole_number(batch, "--batch", "auto"),
+        overwrite=overwrite,
+    )
+
+
+@app.command()
+@reported
+def compare(
+    teacher_run: Annotated[Path, typer.Argument(help="Run of the teacher.")],
+    student_run: Annotated[Path, typer.Argument(help="Run of the student, on the same image.")],
+    statistic: Annotated[
+        list[str] | None, typer.Option(help="Computed on every sample; may be repeated.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("report"),
+    truth: Annotated[
+        Path | None, typer.Option(help="Image of the known object, in photoelectrons per pixel.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.90,
+    overwrite: Overwrite = False,
+) -> None:
+    """Estimate what a student run keeps of a teacher run: report.html, report.json, figures."""
+    from napari_posterior.cli.compare import run_compare
+
+    run_compare(
+        teacher_run,
+        student_run,
+        statistics=statistic or ["puncta_count"],
+        out=out,
+        truth=truth,
+        level=level,
+        overwrite=overwrite,
+    )
+
+
+@models_app.callback()
+@reported
+def models(context: typer.Context) -> None:
+    """List the models that come with the package or lie in the cache."""
+    from napari_posterior.cli.models import list_all
+
+    if context.invoked_subcommand is None:
+        list_all()
+
+
+@models_app.command("show")
+@reported
+def show_model(
+    name: Annotated[str, typer.Argument(help="Name of a model, or its folder.")],
+) -> None:
+    """Show the card of a model."""
+    from napari_posterior.cli.models import show
+
+    show(name)
+
+
+@app.command()
+@reported
+def train(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle.")],
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps of each network.")] = None,
+    seed: Seed = 0,
+    processes: Annotated[int | None, typer.Option(help="Processes, one thread each.")] = None,
+    device: Annotated[str, typer.Option(help="Where to train.")] = "cpu",
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a point estimate and a teacher from nothing; an interrupted training goes on."""
+    from napari_posterior.cli.training import run_train
+
+    run_train(
+        out,
+        steps=steps,
+        seed=seed,
+        processes=processes,
+        device=device,
+        work=work,
+        overwrite=overwrite,
+    )
+
+
+@app.command()
+@reported
+def distill(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle with a teacher.")],
+    student: Annotated[
+        list[str] | None, typer.Option(help="Students to train; may be repeated.  [default: all]")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps of each student.")] = None,
+    trajectories: Annotated[
+        int | None, typer.Option(help="Trajectories of the reference to learn from.")
+    ] = None,
+    seed: Seed = 0,
+    processes: Annotated[int | None, typer.Option(help="Processes, one thread each.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
+    ] = None,
+) -> None:
+    """Distil students from the reference of a bundle and add them to it."""
+    from napari_posterior.cli.training import run_distill
+
+    run_distill(
+        bundle,
+        students=student,
+        steps=steps,
+        trajectories=trajectories,
+        seed=seed,
+        processes=processes,
+        work=work,
+    )
+
+
+@app.command()
+@reported
+def doctor() -> None:
+    """Say what is installed, what there is to compute with, and whether the models are whole."""
+    from napari_posterior.cli.doctor import run_doctor
+
+    run_doctor()

@@ -1,0 +1,64 @@
+"""``napari-posterior models`` and ``models show NAME``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_posterior.bundles.card import SAMPLER_FILE, part_folder
+from napari_posterior.bundles.catalogue import cache_folder, entries, find_model
+from napari_posterior.bundles.checksums import find_problems
+from napari_posterior.bundles.reading import read_card, read_sampler
+from napari_posterior.bundles.readme import make_readme
+from napari_posterior.cli.outcome import BAD_INPUT, note, say
+
+if TYPE_CHECKING:
+    from napari_posterior.bundles.card import ModelCard
+
+__all__ = ["list_all", "show", "size_of"]
+
+
+def list_all() -> None:
+    """List every model with its samplers; a broken one is named with the reason."""
+    found = entries()
+    for entry in found:
+        if entry.card is None:
+            note(f"note: {entry.problem}")
+            continue
+        card = entry.card
+        say(
+            f"{card.name} {card.version} ({entry.origin}, {size_of(card) / 1e6:.1f} MB): "
+            f"{', '.join(card.samplers)}"
+        )
+        say(f"    {card.description}")
+    if not any(entry.card for entry in found):
+        say(f"There are no models; put bundles into {cache_folder() / 'models'}.")
+
+
+def show(name: str) -> None:
+    """Show the card of a model and whether its files are whole.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    folder = find_model(name)
+    card = read_card(folder)
+    problems = find_problems(folder, card.files)
+    if not problems:
+        samplers = {
+            part: read_sampler(folder / part_folder(part) / SAMPLER_FILE) for part in card.samplers
+        }
+        say(make_readme(card, samplers).rstrip())
+    say(f"\nFolder: {folder}")
+    for problem in problems:
+        note(f"napari-posterior: the bundle {folder} is damaged: {problem}; get the bundle again")
+    if problems:
+        raise typer.Exit(BAD_INPUT)
+
+
+def size_of(card: ModelCard) -> int:
+    """Return the size in bytes of the files that a card lists."""
+    return sum(record.size for record in card.files.values())

@@ -1,0 +1,64 @@
+"""``napari-posterior train`` and ``distill``: plans from options, progress as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_posterior.cli.outcome import note, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_posterior.training.fit import Progress
+
+__all__ = ["run_distill", "run_train"]
+
+
+def run_train(out: Path, *, work: Path | None, overwrite: bool, **options: Any) -> None:
+    """Train a point estimate and a teacher; `options` that are None keep their defaults.
+
+    Raises
+    ------
+    PosteriorError
+        As `napari_posterior.training.build.train` does.
+    """
+    from napari_posterior.bundles.device import pick_device
+    from napari_posterior.training.build import train
+    from napari_posterior.training.plan import TrainingPlan
+
+    options["device"] = pick_device(options["device"])
+    plan = TrainingPlan(**_given(options))
+    folder = train(out, plan=plan, work=work, overwrite=overwrite, report=tell)
+    say(f"The bundle is {folder.absolute()}; add students with napari-posterior distill {folder}")
+
+
+def run_distill(
+    bundle: Path, *, students: list[str] | None, work: Path | None, **options: Any
+) -> None:
+    """Distil students of a bundle; `options` that are None keep their defaults.
+
+    Raises
+    ------
+    PosteriorError
+        As `napari_posterior.training.build.distill` does.
+    """
+    from napari_posterior.training.build import STUDENTS, DistillPlan, distill
+
+    plan = DistillPlan(**_given(options))
+    folder = distill(
+        bundle, students=tuple(students or STUDENTS), plan=plan, work=work, report=tell
+    )
+    say(f"The students are in {folder.absolute()}")
+
+
+def tell(progress: Progress) -> None:
+    """Write a line of progress; a function of the module, so that processes can be given it."""
+    left = progress.seconds_left / 60
+    note(
+        f"{progress.name}: step {progress.step} of {progress.steps}, loss {progress.loss:.4f}, "
+        f"{left:.1f} min left"
+    )
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,374 @@
+"""Draw the samples of a run: typed events, cancel within one network call, out of memory survived.
+
+`run_sampling` works in the calling thread and reports through a callback; `sample_events` is the
+same run as an iterator. Neither lets an exception out: the last event says how the run ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import queue
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from napari_posterior.errors import PosteriorError, RunError
+from napari_posterior.runs.cancel import CancelToken, RunCancelledError
+from napari_posterior.runs.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    SampleDone,
+    Started,
+    StepDone,
+    Warned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from napari_posterior.runs.events import TerminalEvent
+    from napari_posterior.runs.request import RestoreRequest
+    from napari_posterior.runs.sink import EndState, RunSink
+    from napari_posterior.sampling.samplers import Sampler, SamplerCondition
+
+__all__ = ["Canvas", "Fallback", "PreparedJob", "choose_batch", "run_sampling", "sample_events"]
+
+_LOG = logging.getLogger(__name__)
+
+_PIXELS_AT_ONCE: Final = {"cpu": 2**20, "mps": 2**22, "cuda": 2**23}
+"""Pixels that the network takes in one call, by device; more is not faster."""
+
+_VALUES_AT_ONCE: Final = 2**28
+"""Values of unfinished samples that are held at a time: 1 GiB of float32."""
+
+_MOST_AT_ONCE: Final = 16
+
+
+class Canvas(Protocol):
+    """Gives the noise that samples start from."""
+
+    def __call__(self, samples: Sequence[int], plane: int) -> Tensor:
+        """Return the canvases of some samples of one plane, (K, 1, Hp, Wp)."""
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What to try when even one sample at a time does not fit into memory.
+
+    Parameters
+    ----------
+    doing : str
+        What is tried, as it follows "trying again": ``"with tiles of 256 px"``, ``"on the CPU"``.
+    prepare : callable
+        Makes the job that replaces the present one; it draws the same request.
+    """
+
+    doing: str
+    prepare: Callable[[], PreparedJob]
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """A request with everything loaded that is needed to draw.
+
+    Parameters
+    ----------
+    request : RestoreRequest
+        What is asked for; `request.image` gives the shape of a sample.
+    conditions : sequence of Condition
+        One for each plane.
+    sampler : Sampler
+        Draws photoelectrons from noise and a condition.
+    canvas : Canvas
+        Gives the noise; keyed by sample and plane, so that batches do not matter.
+    fallbacks : tuple of Fallback
+        Tried in order when memory runs out at one sample at a time.
+    """
+
+    request: RestoreRequest
+    conditions: Sequence[SamplerCondition]
+    sampler: Sampler
+    canvas: Canvas
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+def choose_batch(request: RestoreRequest, missing: int) -> int:
+    """How many samples to draw at a time: what was asked for, else by pixels and device.
+
+    ``"auto"`` also makes at least four batches where it can, so that a cancelled run keeps some.
+    """
+    if request.batch != "auto":
+        return request.batch
+    pixels = request.image.shape[-2] * request.image.shape[-1]
+    at_once = _PIXELS_AT_ONCE.get(request.device.split(":")[0], _PIXELS_AT_ONCE["cpu"])
+    held = _VALUES_AT_ONCE // (pixels * request.image.n_planes)
+    return max(1, min(_MOST_AT_ONCE, at_once // pixels, held, -(-missing // 4)))
+
+
+def run_sampling(
+    job: PreparedJob,
+    *,
+    sink: RunSink,
+    token: CancelToken | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> TerminalEvent:
+    """Draw the samples that the sink lacks, in this thread.
+
+    Parameters
+    ----------
+    job : PreparedJob
+        Request, conditions, sampler and noise.
+    sink : RunSink
+        Keeps the samples.
+    token : CancelToken, optional
+        Looked at after every network call.
+    on_event : callable, optional
+        Gets every event, in this thread.
+
+    Returns
+    -------
+    Finished, Cancelled or Failed
+        The last event. Nothing is raised: Ctrl-C gives `Cancelled`, any fault gives `Failed`, and
+        the samples drawn before are kept.
+    """
+    drawing = _Drawing(job, sink, token or CancelToken(), on_event or _ignore)
+    fault: Exception | None = None
+    state: EndState = "failed"
+    message = ""
+    try:
+        drawing.draw_missing()
+        state = "finished"
+    except (RunCancelledError, KeyboardInterrupt):
+        state = "cancelled"
+    except Exception as error:
+        _LOG.debug("sampling failed", exc_info=True)
+        fault, message = error, _explain(error)
+    kept = _kept(sink)
+    try:
+        sink.finish(state, message)
+    except KeyboardInterrupt:
+        state = "cancelled"
+    except Exception as error:
+        _LOG.debug("the run could not be closed", exc_info=True)
+        if fault is None:
+            state, fault, message = "failed", error, _explain(error)
+    end: TerminalEvent = Finished(kept)
+    if state == "cancelled":
+        end = Cancelled(kept)
+    elif state == "failed":
+        end = Failed(message, kept, fault)
+    try:
+        drawing.report(end)
+    except (Exception, KeyboardInterrupt):
+        _LOG.warning("the end of a run could not be reported", exc_info=True)
+    return end
+
+
+def sample_events(
+    job: PreparedJob, *, sink: RunSink, token: CancelToken | None = None
+) -> Iterator[Event]:
+    """Draw the samples that the sink lacks, as an iterator of events that ends with a terminal one.
+
+    The run works in a thread of its own, so that progress arrives while the network computes.
+    Closing the iterator, or Ctrl-C while it waits, cancels the run within one network call.
+
+    Parameters
+    ----------
+    job, sink, token
+        As in `run_sampling`.
+
+    Yields
+    ------
+    Event
+        `Started` first; `Finished`, `Cancelled` or `Failed` last. Nothing is raised.
+    """
+    token = token or CancelToken()
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    thread = threading.Thread(
+        target=run_sampling,
+        args=(job,),
+        kwargs={"sink": sink, "token": token, "on_event": events.put},
+        name="napari-posterior-sampling",
+        daemon=True,
+    )
+    thread.start()
+    try:
+        while True:
+            try:
+                event = events.get()
+            except KeyboardInterrupt:
+                token.cancel()
+                continue
+            yield event
+            if isinstance(event, Finished | Cancelled | Failed):
+                return
+    finally:
+        token.cancel()
+        thread.join()
+
+
+class _Drawing:
+    """The state of one run: what is left to draw, how fast it goes, how many at a time."""
+
+    def __init__(
+        self,
+        job: PreparedJob,
+        sink: RunSink,
+        token: CancelToken,
+        report: Callable[[Event], None],
+    ) -> None:
+        self.job = job
+        self.sink = sink
+        self.token = token
+        self.report = report
+
+    def draw_missing(self) -> None:
+        request = self.job.request
+        done = self.sink.completed
+        left = deque(index for index in range(request.samples) if index not in done)
+        planes = request.image.n_planes
+        self.report(Started(request.samples, len(left), planes, request.nfe))
+        self.clock = _Clock(len(left) * planes * max(1, self.job.sampler.nfe))
+        batch = choose_batch(request, len(left))
+        while left:
+            self.token.raise_if_cancelled()
+            chosen = tuple(left)[:batch]
+            before = self.clock.done
+            shortage = ""
+            stack = None
+            try:
+                stack = self._draw(chosen)
+            except Exception as error:
+                if not _is_out_of_memory(error):
+                    raise
+                shortage = str(error) or type(error).__name__
+            # only out of the except block are the frames, and the memory they hold, let go
+            if stack is None:
+                self.clock.done = before
+                batch = self._make_room(len(chosen), shortage)
+                continue
+            for index, sample in zip(chosen, stack, strict=True):
+                self.report(SampleDone(index, self.sink.write_sample(index, sample)))
+                left.popleft()
+
+    def _draw(self, chosen: tuple[int, ...]) -> np.ndarray:
+        """Draw all planes of some samples, (K, *shape of the image) float32."""
+        image = self.job.request.image
+        stack = np.empty((len(chosen), image.n_planes, *image.shape[-2:]), np.float32)
+        for plane, condition in enumerate(self.job.conditions):
+
+            def on_step(call: int, calls: int, plane: int = plane) -> None:
+                self.clock.tick(len(chosen))
+                self.report(
+                    StepDone(chosen, plane, call, calls, self.clock.fraction, self.clock.left)
+                )
+                if call < calls or plane < image.n_planes - 1:  # a sample that is drawn is kept
+                    self.token.raise_if_cancelled()
+
+            noise = self.job.canvas(chosen, plane)
+            stack[:, plane] = _to_numpy(self.job.sampler.draw(noise, condition, on_step))
+        for index, sample in zip(chosen, stack, strict=True):
+            if not np.isfinite(sample).all():
+                raise RunError(
+                    f"sample {index} came out with NaN or infinite pixels; use float32 precision "
+                    "and check camera and PSF"
+                )
+        return stack.reshape(len(chosen), *image.shape)
+
+    def _make_room(self, tried: int, shortage: str) -> int:
+        """Halve the batch or fall back; say so; return the batch to go on with."""
+        _free_device_memory()
+        if tried > 1:
+            self._warn(f"out of memory with {tried} samples at a time; going on with {tried // 2}")
+            return tried // 2
+        if not self.job.fallbacks:
+            raise RunError(
+                f"one sample at a time does not fit into memory ({shortage}); crop the image, give "
+                "a smaller tile or use the CPU"
+            )
+        first, *others = self.job.fallbacks
+        self._warn(f"out of memory with one sample at a time; trying again {first.doing}")
+        self.job = replace(first.prepare(), fallbacks=tuple(others))
+        return 1
+
+    def _warn(self, message: str) -> None:
+        self.sink.warn(message)
+        self.report(Warned(message))
+
+
+class _Clock:
+    """Progress over the network calls of a run, and the time that is left."""
+
+    def __init__(self, total: int) -> None:
+        self.total = max(1, total)
+        self.done = 0
+        self._furthest = 0.0
+        self._start: tuple[float, int] | None = None
+        self.left: float | None = None
+
+    @property
+    def fraction(self) -> float:
+        """Done part, 0 to 1; it never goes back, even when a batch is drawn again."""
+        self._furthest = max(self._furthest, min(1.0, self.done / self.total))
+        return self._furthest
+
+    def tick(self, calls: int) -> None:
+        """Count network calls; the first one, which warms up, is not used for the rate."""
+        self.done += calls
+        now = time.monotonic()
+        if self._start is None or self.done <= self._start[1]:
+            self._start = (now, self.done)
+            return
+        rate = (now - self._start[0]) / (self.done - self._start[1])
+        self.left = max(0.0, rate * (self.total - self.done))
+
+
+def _ignore(event: Event) -> None:
+    """Take an event that nobody waits for."""
+
+
+def _kept(sink: RunSink) -> int:
+    try:
+        return len(sink.completed)
+    except Exception:
+        _LOG.debug("the samples kept cannot be counted", exc_info=True)
+        return 0
+
+
+def _to_numpy(images: Tensor) -> np.ndarray:
+    return np.asarray(images.detach().to("cpu").float().numpy(), np.float32)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: torch raises plain RuntimeErrors on some devices."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    told = str(error).lower()
+    signs = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(sign in told for sign in signs)
+
+
+def _free_device_memory() -> None:
+    torch = sys.modules.get("torch")  # never loaded here: without torch there is nothing to free
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _explain(error: Exception) -> str:
+    """One sentence for the user."""
+    if isinstance(error, PosteriorError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full; free some space and resume the run"
+    detail = " ".join(str(error).split())
+    return f"sampling stopped by a fault of the program ({type(error).__name__}: {detail})"

@@ -1,0 +1,151 @@
+"""What a statistic may know besides the sample; everything here is fixed from the measurement."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import ndimage
+
+from napari_posterior.errors import InputError
+from napari_posterior.physics.psf import TARGET_SIGMA
+
+if TYPE_CHECKING:
+    from napari_posterior.physics.camera import Camera
+    from napari_posterior.physics.measurement import Measurement
+
+__all__ = [
+    "PUNCTA_SNR",
+    "StatisticContext",
+    "amplitude_sd",
+    "background_level",
+    "make_context",
+]
+
+PUNCTA_SNR: Final = 5.0
+"""Signal to noise ratio of the amplitude at which a punctum is counted."""
+
+
+@dataclass(frozen=True)
+class StatisticContext:
+    """Microscope and thresholds of one plane, shared by teacher and student.
+
+    Parameters
+    ----------
+    camera : Camera
+        Gain, offset and read noise.
+    psf_sigma : float
+        Standard deviation of the PSF in pixels.
+    background : float
+        Typical level of the measurement, photoelectrons per pixel.
+    puncta_threshold : float
+        Smallest amplitude of a punctum in x, photoelectrons per pixel.
+    pixel_size : tuple of float, optional
+        Height and width of a pixel.
+    unit : str
+        Unit of `pixel_size`.
+    target_sigma : float
+        Width in pixels at which x is seen.
+    """
+
+    camera: Camera
+    psf_sigma: float
+    background: float
+    puncta_threshold: float
+    pixel_size: tuple[float, float] | None = None
+    unit: str = "pixel"
+    target_sigma: float = TARGET_SIGMA
+
+    @property
+    def puncta_threshold_adu(self) -> float:
+        """The threshold in grey levels of the input: what to quote when the gain is a guess."""
+        return self.puncta_threshold * self.camera.gain
+
+
+def make_context(
+    measurement: Measurement,
+    *,
+    pixel_size: tuple[float, float] | None = None,
+    unit: str = "pixel",
+    snr: float = PUNCTA_SNR,
+) -> StatisticContext:
+    """Fix the thresholds of a plane from its measurement, before any sample is looked at.
+
+    The amplitude that counts is ``snr`` times `amplitude_sd` at the `background_level`.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        The plane with camera and PSF.
+    pixel_size : tuple of float, optional
+        Height and width of a pixel in `unit`.
+    unit : str
+        Unit of length.
+    snr : float
+        Signal to noise ratio of the amplitude at the threshold.
+
+    Raises
+    ------
+    InputError
+        If `snr` is not positive.
+    """
+    if not snr > 0:
+        raise InputError(f"the signal to noise ratio is {snr}; give a positive number")
+    level = background_level(measurement)
+    sd = amplitude_sd(
+        background=level,
+        read_noise=measurement.camera.read_noise,
+        psf_sigma=measurement.psf.sigma,
+    )
+    return StatisticContext(
+        camera=measurement.camera,
+        psf_sigma=measurement.psf.sigma,
+        background=level,
+        puncta_threshold=snr * sd,
+        pixel_size=pixel_size,
+        unit=unit,
+    )
+
+
+def background_level(measurement: Measurement) -> float:
+    """Return the level that a punctum must stand out from, photoelectrons per pixel.
+
+    It is the median of the measurement smoothed by its PSF: the dark background where structure
+    covers less than half of the plane, else the structure's own level.
+    """
+    smooth = ndimage.gaussian_filter(
+        measurement.electrons.astype(np.float64), measurement.psf.sigma, mode="reflect"
+    )
+    return max(float(np.median(smooth)), 0.0)
+
+
+def amplitude_sd(
+    *,
+    background: float,
+    read_noise: float,
+    psf_sigma: float,
+    target_sigma: float = TARGET_SIGMA,
+) -> float:
+    """Return the noise of a punctum's amplitude in x, photoelectrons per pixel.
+
+    A punctum of N photoelectrons appears in y as N g, g a normalised Gaussian of width
+    ``psf_sigma``, under noise of variance ``v = background + read_noise^2`` per pixel. The
+    matched filter estimates N with variance ``v / sum(g^2) = 4 pi psf_sigma^2 v``. In x the same
+    punctum has the width ``target_sigma`` and the amplitude ``N / (2 pi target_sigma^2)``, so
+
+        sd = psf_sigma * sqrt(v / pi) / target_sigma^2.
+
+    Parameters
+    ----------
+    background : float
+        Photoelectrons per pixel under the punctum.
+    read_noise : float
+        Photoelectrons.
+    psf_sigma, target_sigma : float
+        Widths in pixels.
+    """
+    variance = background + read_noise**2
+    # A plane with neither background nor read noise still has single photons.
+    return psf_sigma * math.sqrt(max(variance, 1e-2) / math.pi) / target_sigma**2

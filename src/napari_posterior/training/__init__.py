@@ -1,0 +1,1 @@
+"""From simulated scenes to a teacher, a point estimate and students."""

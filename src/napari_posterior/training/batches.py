@@ -1,0 +1,231 @@
+"""Simulated training batches: scenes, optics and camera, redrawn for every step.
+
+A batch is a pure function of (seed, stream, step), so that training resumes exactly where it
+stopped. Scenes are drawn in pools that serve several steps; peak, PSF, camera, orientation and
+noise are redrawn at every use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_posterior.physics.psf import TARGET_SIGMA, gaussian_blur
+from napari_posterior.physics.scenes import KINDS, Dice, draw_scenes
+from napari_posterior.sampling.conditioning import Normaliser, make_inputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Batch", "SceneStream", "TrainingRange", "measure_scenes"]
+
+
+@dataclass(frozen=True)
+class TrainingRange:
+    """What the weights are trained for.
+
+    Parameters
+    ----------
+    peak : (float, float)
+        Brightest structure of a scene, in photoelectrons per pixel; log-uniform.
+    psf_sigma : (float, float)
+        PSF sigma in pixels; uniform, and a share of the images at the lower end exactly.
+    read_noise : (float, float)
+        In photoelectrons; log-uniform.
+    background : (float, float)
+        Camera-side background in photoelectrons per pixel; 0 for most images, else log-uniform up
+        to the upper end.
+    """
+
+    peak: tuple[float, float] = (5.0, 500.0)
+    psf_sigma: tuple[float, float] = (TARGET_SIGMA, 3.0)
+    read_noise: tuple[float, float] = (0.5, 5.0)
+    background: tuple[float, float] = (0.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Objects with their measurements, ready for a network.
+
+    Parameters
+    ----------
+    x : Tensor, (B, 1, H, W)
+        Photoelectrons per pixel.
+    electrons : Tensor, (B, 1, H, W)
+        The calibrated measurement in photoelectrons.
+    b, s : Tensor, (B, 1, 1, 1)
+        Background level and photon scale of the normalisation, in photoelectrons per pixel.
+    maps : Tensor, (B, 2, H, W)
+        Inputs of the point network.
+    vector : Tensor, (B, 4)
+        Acquisition conditions.
+    acquisition : Tensor, (B, 3)
+        Read noise (e-), PSF sigma (px) and camera-side background (e-), as simulated.
+    """
+
+    x: Tensor
+    electrons: Tensor
+    b: Tensor
+    s: Tensor
+    maps: Tensor
+    vector: Tensor
+    acquisition: Tensor
+
+
+@dataclass
+class SceneStream:
+    """An endless stream of training batches.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the whole stream.
+    batch : int
+        Images a batch.
+    stream : int
+        Number of the process, so that processes draw different images.
+    size : int
+        Height and width of the crops, in pixels.
+    device : str
+        Where scenes are simulated.
+    trained : TrainingRange
+        Ranges the acquisitions are drawn from.
+    blind : float
+        Share of images whose acquisition conditions are withheld.
+    pool : int
+        Scenes drawn at a time.
+    reuse : int
+        Uses of each scene, each with another orientation, peak, PSF, camera and noise.
+    """
+
+    seed: int
+    batch: int
+    stream: int = 0
+    size: int = 64
+    device: str = "cpu"
+    trained: TrainingRange = TrainingRange()
+    blind: float = 0.1
+    pool: int = 512
+    reuse: int = 4
+    _pools: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def seed_of(self, step: int) -> int:
+        """Return a seed for whatever else a recipe draws at `step`."""
+        return _mix(self.seed, self.stream, 3, step)
+
+    def batch_at(self, step: int) -> Batch:
+        """Return the batch of one step."""
+        dice = Dice.seeded(_mix(self.seed, self.stream, 1, step), self.device)
+        per_pool = max(self.pool * self.reuse // self.batch, 1)
+        scenes = self._pool_of(step // per_pool)
+        picked = torch.randint(
+            self.pool, (2, self.batch), generator=dice.generator, device=self.device
+        )
+        scene = scenes[picked[0]]
+        second = dice.uniform(self.batch, 1, 1, 1, low=-2.0, high=0.8).clamp_min(0.0)
+        scene = _orient(scene + second * scenes[picked[1]], dice)
+        scene = scene / (1 + second)
+        low, high = self.trained.peak
+        peak = dice.log_uniform(self.batch, 1, 1, 1, low=low, high=high)
+        return measure_scenes(
+            scene * peak, dice, size=self.size, trained=self.trained, blind=self.blind
+        )
+
+    def _pool_of(self, number: int) -> Tensor:
+        if number not in self._pools:
+            self._pools.clear()
+            dice = Dice.seeded(_mix(self.seed, self.stream, 2, number), self.device)
+            share = -(-self.pool // len(KINDS))
+            size = self.size + 2 * MARGIN
+            drawn = torch.cat([draw_scenes(kind, share, size, 1.0, dice) for kind in KINDS])
+            self._pools[number] = drawn[: self.pool]
+        return self._pools[number]
+
+
+MARGIN = 16
+"""Pixels simulated around a crop, more than four sigma of the widest blur."""
+
+
+def measure_scenes(
+    x: Tensor,
+    dice: Dice,
+    *,
+    size: int,
+    trained: TrainingRange,
+    blind: float = 0.0,
+    jitter: bool = True,
+) -> Batch:
+    """Image scenes through random optics and cameras of the training range.
+
+    Parameters
+    ----------
+    x : Tensor, (B, 1, size + 2 MARGIN, size + 2 MARGIN)
+        Scenes in photoelectrons per pixel, with a margin for the blur.
+    dice : Dice
+        Source of randomness.
+    size : int
+        Height and width of the crops returned, in pixels.
+    trained : TrainingRange
+        Ranges to draw from.
+    blind : float
+        Share of images whose acquisition conditions are withheld.
+    jitter : bool
+        Blur the two numbers of the normalisation, as if the crop were part of a larger plane.
+
+    Returns
+    -------
+    Batch
+    """
+    count = x.shape[0]
+    low, high = trained.psf_sigma
+    sigma = dice.uniform(count, low=low - 0.25 * (high - low), high=high).clamp_min(low)
+    read = dice.log_uniform(count, low=trained.read_noise[0], high=trained.read_noise[1])
+    most = trained.background[1]
+    background = dice.log_uniform(count, low=most / 1000, high=most)
+    background = background * (dice.uniform(count) < 0.3)
+    inner = slice(MARGIN, MARGIN + size)
+    blur = (sigma.square() - TARGET_SIGMA**2).clamp_min(0.0).sqrt()[:, None, None, None]
+    mean = gaussian_blur(x, blur)[..., inner, inner].clamp_min(0.0)
+    mean = mean + background[:, None, None, None]
+    electrons = dice.poisson(mean) + read[:, None, None, None] * dice.normal(*mean.shape)
+    stats = Normaliser().stats(
+        electrons - background[:, None, None, None], electrons + read[:, None, None, None] ** 2
+    )
+    b, s = stats.background, stats.photon_scale
+    if jitter:
+        widen = (0.35 * dice.normal(count, 1, 1, 1)).exp()
+        lower = 0.4 * dice.normal(count, 1, 1, 1).clamp_min(0.0)
+        b, s = b - lower * s, s * widen
+    known = (dice.uniform(count) >= blind).float()
+    maps, vector = make_inputs(
+        electrons, background[:, None, None, None], b, s, torch.stack([read, sigma], 1), known
+    )
+    return Batch(
+        x=x[..., inner, inner],
+        electrons=electrons,
+        b=b,
+        s=s,
+        maps=maps,
+        vector=vector,
+        acquisition=torch.stack([read, sigma, background], 1),
+    )
+
+
+def _orient(x: Tensor, dice: Dice) -> Tensor:
+    """Turn and mirror each image at random."""
+    turn = torch.randint(8, (1,), generator=dice.generator, device=x.device).item()
+    x = torch.rot90(x, int(turn) % 4, dims=(2, 3))
+    return x.flip(3) if turn >= 4 else x
+
+
+def _mix(*numbers: int) -> int:
+    """Hash small integers to one 63-bit seed (splitmix64)."""
+    state = 0
+    for number in numbers:
+        state = (state ^ number) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 31
+    return state >> 1

@@ -1,0 +1,1 @@
+"""What each network is taught: one small module a recipe."""
