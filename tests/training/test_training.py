@@ -123,7 +123,7 @@ def test_train_and_distill_make_a_bundle_that_opens_and_samples(tmp_path):
     bundle = open_bundle(out)
     assert bundle.names == ("teacher", "flowmap", "kd", "mse")
     assert bundle.info("flowmap", steps=3).nfe == 3
-    with pytest.raises(InputError, match="trained for 1 steps"):
+    with pytest.raises(InputError, match="not trained for 2 steps"):
         bundle.info("kd", steps=2)
     assert bundle.card.training.steps == {"mse": 4, "teacher": 4, "kd": 3, "flowmap": 3}
     low, high = bundle.card.training_range.photon_scale
