@@ -235,6 +235,16 @@ def test_a_layer_keeps_its_pixel_size(measured: np.ndarray, restore: Callable[..
     assert run.request.image.name == "cell"
 
 
+@pytest.mark.parametrize("code", ["q", "Q", "l", "L", "B", "e", "d"])
+def test_every_width_of_number_is_stored(
+    measured: np.ndarray, restore: Callable[..., Any], code: str
+) -> None:
+    image = (measured - measured.min()).clip(0, 255).astype(code)
+    run = restore(image, sampler="kd", samples=1)
+    assert run.input.dtype.str == image.dtype.str
+    assert np.array_equal(run.input, image)
+
+
 def test_an_image_of_odd_size_is_restored_whole(restore: Callable[..., Any]) -> None:
     image = np.random.default_rng(0).poisson(30, (25, 37)) + 100
     assert restore(image, sampler="kd", samples=1).mean.shape == (25, 37)
@@ -277,6 +287,7 @@ def test_a_run_without_a_folder_lives_as_long_as_it_is_used(
     run = restore(measured, sampler="kd", samples=1)
     path = run.path
     assert path.is_dir()
+    assert str(path) not in run.to_script()
     del run
     gc.collect()
     assert not path.exists()
@@ -328,6 +339,8 @@ def test_a_run_of_another_request_is_not_gone_on_with(
     restore(measured, sampler="kd", out=tmp_path / "cell")
     with pytest.raises(RunError, match="made with another seed"):
         restore(measured, sampler="kd", samples=5, seed=3, resume=tmp_path / "cell")
+    with pytest.raises(InputError, match="either overwrite"):
+        restore(measured, overwrite=True, resume=tmp_path / "cell")
     with pytest.raises(InputError, match="either out"):
         restore(measured, out=tmp_path / "a", resume=tmp_path / "cell")
 
@@ -398,7 +411,14 @@ def test_memory_that_runs_out_ends_in_smaller_tiles_and_the_same_samples(
     [
         ({"samples": 0}, "0 samples cannot be drawn"),
         ({"samples": 10**9}, "ask for 1 to 4096"),
-        ({"seed": -1}, "seed cannot be -1"),
+        ({"samples": "4"}, "ask for 1 to 4096"),
+        ({"samples": 2.5}, "2.5 samples cannot be drawn"),
+        ({"seed": -1}, "seed cannot be -1; give a whole number from 0"),
+        ({"seed": 2**64}, "give a whole number from 0 to 18446744073709551615"),
+        ({"seed": 1.5}, "seed cannot be 1.5; give a whole number"),
+        ({"psf": 1.6}, "psf is 1.6; give Psf"),
+        ({"camera": 2.1}, "camera is 2.1; give Camera"),
+        ({"camera": npo.Camera(gain=1e-30)}, "too large to compute with; check gain, offset"),
         ({"background": -1.0}, "background is -1.0"),
         ({"background": float("nan")}, "background is nan"),
         ({"device": "abacus"}, "is not a device"),
@@ -506,6 +526,11 @@ def test_runs_of_two_models_or_two_images_are_refused(
         npo.compare(runs[0], restore(measured, sampler="kd", samples=6, model=other))
     with pytest.raises(InputError, match="image"):
         npo.compare(runs[0], restore(measured + 1, sampler="kd", samples=6))
+
+
+def test_one_statistic_may_be_given_by_its_name(runs: tuple[Any, Any]) -> None:
+    report = npo.compare(*runs, statistics="total_intensity")
+    assert "total_intensity" in {finding.id for finding in report.findings}
 
 
 def test_unknown_statistics_and_tolerances_are_refused(runs: tuple[Any, Any]) -> None:

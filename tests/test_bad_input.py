@@ -60,8 +60,8 @@ def spoiled(kind: str, image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("nan", "1 NaN or infinite pixels; crop them away or replace them"),
-        ("inf", "1 NaN or infinite pixels; crop them away or replace them"),
+        ("nan", "1 NaN or infinite pixel; crop them away or replace them"),
+        ("inf", "1 NaN or infinite pixel; crop them away or replace them"),
         ("constant", "is constant"),
         ("empty", "is empty"),
         ("one pixel", "give at least 8 x 8 pixels"),

@@ -336,6 +336,12 @@ def test_every_command_has_help(command: Callable[..., Any], name: str) -> None:
     assert f"napari-posterior {name}" in done.out
 
 
+def test_the_list_of_commands_says_each_in_whole(command: Callable[..., Any]) -> None:
+    listed = command("--help").out.partition("Commands:")[2].strip().splitlines()
+    assert len(listed) == 7
+    assert all(line.endswith(".") and "..." not in line for line in listed)
+
+
 def test_the_version_is_told(command: Callable[..., Any]) -> None:
     done = command("--version")
     assert (done.code, done.out.strip()) == (0, f"napari-posterior {npo.__version__}")
@@ -358,9 +364,13 @@ def test_a_progress_line_is_written_now_and_then(capsys: pytest.CaptureFixture[s
     lines(Started(samples=8, missing=6, planes=1, nfe=31))
     lines(SampleDone(2, np.zeros(1)))
     lines(StepDone((3,), 0, 5, 31, 0.4, 12.3))
+    lines(StepDone((3,), 0, 6, 31, 0.4, 7200.0))
+    lines(Started(samples=1, missing=1, planes=1, nfe=1))
     assert capsys.readouterr().err.splitlines() == [
         "teacher: 6 samples to draw, 31 network evaluations each",
         "teacher: 3 of 8 samples, 12 s left",
+        "teacher: 3 of 8 samples, 2.0 h left",
+        "teacher: 1 sample to draw, 1 network evaluation each",
     ]
 
 

@@ -234,8 +234,8 @@ def spoiled(value):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (spoiled(np.nan), "1 NaN or infinite pixels; crop them away"),
-        (spoiled(np.inf), "1 NaN or infinite pixels; crop them away"),
+        (spoiled(np.nan), "1 NaN or infinite pixel; crop them away"),
+        (spoiled(np.inf), "1 NaN or infinite pixel; crop them away"),
         (np.full((16, 16), 7), "constant.*give an image with a signal"),
         (np.zeros((0, 16)), "is empty.*give an image with pixels"),
         (np.ones((1, 1)), "1 x 1 pixels; give at least 8 x 8"),
@@ -248,6 +248,7 @@ def spoiled(value):
         (np.ones((16, 16, 4), np.uint8), "colour"),
         (np.ones((2, 16, 16, 3), np.uint8), "colour"),
         (np.ones((2, 2, 2, 16, 16)), "has 5 axes; give at most 4"),
+        (np.full((16, 16), 2, np.clongdouble).real, "values; give float32 or float64"),
     ],
 )
 def test_an_image_that_cannot_be_restored_is_refused_in_one_sentence(data, words):

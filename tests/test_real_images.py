@@ -9,7 +9,6 @@ import pytest
 import tifffile
 
 import napari_posterior as npo
-from napari_posterior.bundles.catalogue import entries
 from napari_posterior.physics.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ MIRO_EXPOSURES = ("10 ms", "20 ms", "50 ms", "100 ms")
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    shipped = [entry.card for entry in entries() if entry.name == "fluo2d"]
-    if not any(card is not None and "kd" in card.samplers for card in shipped):
-        pytest.skip("the model fluo2d is not shipped yet with its student kd")
     return npo.load_model("fluo2d")
 
 

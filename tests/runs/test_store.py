@@ -253,14 +253,36 @@ def test_resume_refuses_another_request_and_names_the_field(tmp_path, draw, make
                                                            make_image):  # fmt: skip
     draw(tmp_path / "a")
     for field, request in (
-        ("seed", make_request(seed=1)),
-        ("psf_sigma", make_request(psf_sigma=2.0)),
-        ("image.sha256", make_request(make_image(seed=5))),
+        ("with another seed", make_request(seed=1)),
+        ("with another psf_sigma", make_request(psf_sigma=2.0)),
+        ("with another version of the model", make_request(bundle_hash="f" * 64)),
+        ("of another image", make_request(make_image(seed=5))),
     ):
-        with pytest.raises(RunError, match=f"was made with another {field}, so it cannot"):
+        with pytest.raises(RunError, match=rf"was made {field}.*, so it cannot"):
             RunWriter.resume(tmp_path / "a", request)
     with pytest.raises(RunError, match="does not exist"):
         RunWriter.resume(tmp_path / "b", make_request())
+
+
+def test_a_run_is_resumed_where_the_same_model_lies_elsewhere(tmp_path, draw, make_request):
+    draw(tmp_path / "a")
+    writer = RunWriter.resume(tmp_path / "a", make_request(model="/moved/bundle"))
+    assert writer.completed
+
+
+def test_a_disk_too_full_to_begin_leaves_nothing_in_the_way(
+    tmp_path, make_image, make_request, provenance, monkeypatch
+):
+    def fill_up(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    options = {"provenance": provenance}
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_posterior.runs.store.write_record", fill_up)
+        with pytest.raises(OutputError, match="could not be begun; free some space, or choose"):
+            RunWriter.create(tmp_path / "a", make_request(), make_image(), **options)
+    assert not (tmp_path / "a").exists()
+    RunWriter.create(tmp_path / "a", make_request(), make_image(), **options)
 
 
 CRASH = """

@@ -162,11 +162,19 @@ def restore(
     """
     from napari_posterior.api.draw import draw
     from napari_posterior.api.prepare import Settings
+    from napari_posterior.physics.camera import Camera
+    from napari_posterior.physics.psf import Psf
 
     if correction is not None:
         raise InputError("this version makes no corrections; leave correction out")
     if resume is not None and out is not None:
         raise InputError("give either out, for a new run, or resume, for one that was cut short")
+    if resume is not None and overwrite:
+        raise InputError("give either overwrite, to start anew, or resume, to go on; not both")
+    if psf is not None and not isinstance(psf, Psf):
+        raise InputError(f"psf is {psf!r}; give Psf(sigma=...) with sigma in pixels")
+    if camera is not None and not isinstance(camera, Camera):
+        raise InputError(f"camera is {camera!r}; give Camera(gain=..., offset=..., read_noise=...)")
     settings = Settings(
         sampler=sampler,
         steps=steps,
@@ -198,7 +206,7 @@ def compare(
     teacher_run: Run | str | os.PathLike[str],
     student_run: Run | str | os.PathLike[str],
     *,
-    statistics: Sequence[str | Statistic] = ("puncta_count",),
+    statistics: str | Sequence[str | Statistic] = ("puncta_count",),
     truth: Any = None,
     tolerances: None = None,
     level: float = 0.90,
@@ -211,7 +219,7 @@ def compare(
     teacher_run, student_run : Run or path
         Runs of one image with one camera, PSF, model and precision; also a teacher against itself
         with another seed.
-    statistics : sequence of str or Statistic
+    statistics : str, or sequence of str or Statistic
         Computed on every sample.
     truth : array-like or path, optional
         The known object, in photoelectrons per pixel at the target resolution.
@@ -250,9 +258,10 @@ def compare(
             f"the first run is of the {teacher.role} {teacher.request.sampler!r}; give the run of "
             "the teacher first"
         )
+    chosen = [statistics] if isinstance(statistics, str) else statistics
     known = load_image(truth).data if isinstance(truth, str | os.PathLike) else truth
     report = build_report(
-        teacher, student, statistics=statistics, level=level, truth=known, on_step=on_step
+        teacher, student, statistics=chosen, level=level, truth=known, on_step=on_step
     )
     told = dict.fromkeys((*report.warnings, *teacher.warnings, *student.warnings))
     return dataclasses.replace(report, warnings=tuple(told))

@@ -18,7 +18,7 @@ from napari_posterior.image import as_image, check_image
 from napari_posterior.runs.cancel import CancelToken
 from napari_posterior.runs.events import Failed, Warned
 from napari_posterior.runs.provenance import collect_provenance
-from napari_posterior.runs.request import check_samples
+from napari_posterior.runs.request import check_samples, check_seed
 from napari_posterior.runs.runner import run_sampling
 from napari_posterior.runs.store import RunWriter
 
@@ -58,6 +58,7 @@ def draw(
     """
     if settings.samples is not None:
         check_samples(settings.samples)
+    check_seed(settings.seed)
     measured = as_image(image)
     check_image(measured)
     if isinstance(model, Bundle):

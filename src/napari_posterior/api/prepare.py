@@ -149,6 +149,11 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         for plane in image.planes()
     ]
     stats = _stats_of_planes(image, bundle, measurements)
+    if not all(math.isfinite(pair.photon_scale) for pair in stats):
+        raise InputError(
+            "the image in photoelectrons is too large to compute with; check gain, offset and "
+            "read noise"
+        )
     by_channel = dict(zip(map(image.channel_of, range(image.n_planes)), stats, strict=True))
     warnings += range_warnings(
         bundle.card.training_range, measurements[0], [by_channel[c] for c in sorted(by_channel)]

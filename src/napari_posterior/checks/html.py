@@ -133,7 +133,7 @@ def _summary(report: Report) -> str:
     return (
         "<section class='card'><h2>In plain words</h2><p>Each sampler drew several restorations "
         "of one image that are all plausible given the measurement. The teacher is the slow "
-        "reference, the student the fast one. These are estimates of how far the student's set "
+        "sampler, the student the fast one. These are estimates of how far the student's set "
         "of restorations is from the teacher's.</p>"
         f"<ul>{items}</ul>"
         "<p class='soft'>An interval is the range that a limited number of samples leaves open. "

@@ -25,13 +25,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="What models there are.", invoke_without_command=True)
+models_app = typer.Typer(help="List the models, or show one.", invoke_without_command=True)
 app.add_typer(models_app, name="models", rich_help_panel=None)
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder of the run.  [default: IMAGE-SAMPLER]"),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="Name of a model, or its folder.")]
 Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
+TrainingSeed = Annotated[int, typer.Option("--seed", help="Seed of scenes, noise and weights.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
@@ -64,7 +68,7 @@ def options(
     """Take the options that belong to no command."""
 
 
-@app.command()
+@app.command(short_help="Restore and compare on a sample image.")
 @reported
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path(
@@ -81,10 +85,12 @@ def demo(
     run_demo(out, samples=samples, model=model, device=device, overwrite=overwrite)
 
 
-@app.command()
+@app.command(short_help="Draw samples of the object behind an image.")
 @reported
 def restore(
-    image: Annotated[str, typer.Argument(help="TIFF, NPY, PNG or JPEG file, grey levels.")],
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="TIFF, NPY, PNG or JPEG file, grey levels.")
+    ],
     model: Model = "fluo2d",
     sampler: Annotated[str, typer.Option(help="teacher, a student's name, or mse.")] = "teacher",
     steps: Annotated[int | None, typer.Option(help="Steps, if not those of the model.")] = None,
@@ -140,13 +146,20 @@ def restore(
     )
 
 
-@app.command()
+@app.command(short_help="Estimate what a student keeps of its teacher.")
 @reported
 def compare(
-    teacher_run: Annotated[Path, typer.Argument(help="Run of the teacher.")],
-    student_run: Annotated[Path, typer.Argument(help="Run of the student, on the same image.")],
+    teacher_run: Annotated[Path, typer.Argument(metavar="TEACHER_RUN", help="Run of the teacher.")],
+    student_run: Annotated[
+        Path,
+        typer.Argument(metavar="STUDENT_RUN", help="Run of the student, on the same image."),
+    ],
     statistic: Annotated[
-        list[str] | None, typer.Option(help="Computed on every sample; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Computed on every sample; may be repeated.  [default: puncta_count]",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("report"),
     truth: Annotated[
@@ -182,7 +195,7 @@ def models(context: typer.Context) -> None:
 @models_app.command("show")
 @reported
 def show_model(
-    name: Annotated[str, typer.Argument(help="Name of a model, or its folder.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a model, or its folder.")],
 ) -> None:
     """Show the card of a model."""
     from napari_posterior.cli.models import show
@@ -190,12 +203,12 @@ def show_model(
     show(name)
 
 
-@app.command()
+@app.command(short_help="Train a point estimate and a teacher.")
 @reported
 def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle.")],
     steps: Annotated[int | None, typer.Option(help="Optimiser steps of each network.")] = None,
-    seed: Seed = 0,
+    seed: TrainingSeed = 0,
     processes: Annotated[int | None, typer.Option(help="Processes, one thread each.")] = None,
     device: Annotated[str, typer.Option(help="Where to train.")] = "cpu",
     work: Annotated[
@@ -217,18 +230,21 @@ def train(
     )
 
 
-@app.command()
+@app.command(short_help="Distil students from a teacher.")
 @reported
 def distill(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle with a teacher.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="Folder of a bundle with a teacher.")
+    ],
     student: Annotated[
-        list[str] | None, typer.Option(help="Students to train; may be repeated.  [default: all]")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Students to train; may be repeated.  [default: all]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps of each student.")] = None,
     trajectories: Annotated[
         int | None, typer.Option(help="Trajectories of the reference to learn from.")
     ] = None,
-    seed: Seed = 0,
+    seed: TrainingSeed = 0,
     processes: Annotated[int | None, typer.Option(help="Processes, one thread each.")] = None,
     work: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
@@ -248,7 +264,7 @@ def distill(
     )
 
 
-@app.command()
+@app.command(short_help="Look at the installation.")
 @reported
 def doctor() -> None:
     """Say what is installed, what there is to compute with, and whether the models are whole."""

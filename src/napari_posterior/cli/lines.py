@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from napari_posterior.api.progress import time_left
 from napari_posterior.cli.outcome import note
 from napari_posterior.runs.events import SampleDone, Started, StepDone, Warned
 
@@ -44,10 +45,11 @@ class Lines:
         elif isinstance(event, Started):
             self._samples, self._drawn = event.samples, event.samples - event.missing
             calls = f"{event.nfe} network evaluation{'s' * (event.nfe != 1)} each"
-            note(f"{self._label}: {event.missing} samples to draw, {calls}")
+            count = f"{event.missing} sample{'s' * (event.missing != 1)}"
+            note(f"{self._label}: {count} to draw, {calls}")
         elif isinstance(event, SampleDone):
             self._drawn += 1
         elif isinstance(event, StepDone) and time.monotonic() - self._last >= self._every:
             self._last = time.monotonic()
-            left = "" if event.seconds_left is None else f", {event.seconds_left:.0f} s left"
-            note(f"{self._label}: {self._drawn} of {self._samples} samples{left}")
+            told = f"{self._label}: {self._drawn} of {self._samples} samples"
+            note(", ".join(filter(None, (told, time_left(event.seconds_left)))))

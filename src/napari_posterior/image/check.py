@@ -33,8 +33,10 @@ def check_image(image: Image) -> None:
         raise InputError(f"{name} is a boolean mask; give the grey-level image")
     if data.dtype.kind not in "iuf":
         raise InputError(f"{name} holds {data.dtype} values; give integers or floats")
+    if data.dtype.itemsize > 8:
+        raise InputError(f"{name} holds {data.dtype} values; give float32 or float64")
     if data.ndim < 2:
-        raise InputError(f"{name} has {data.ndim} axes; give an image with y and x")
+        raise InputError(f"{name} lacks axes (shape {data.shape}); give an image with y and x")
     if data.size == 0:
         raise InputError(f"{name} is empty (shape {data.shape}); give an image with pixels")
     if data.ndim >= 3 and data.shape[-1] in (3, 4) and data.shape[-2] > 4:
@@ -52,7 +54,8 @@ def check_image(image: Image) -> None:
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         bad = int(data.size - np.isfinite(data).sum())
         raise InputError(
-            f"{name} holds {bad} NaN or infinite pixels; crop them away or replace them first"
+            f"{name} holds {bad} NaN or infinite pixel{'s' * (bad != 1)}; crop them away or "
+            "replace them first"
         )
     if data.min() == data.max():
         raise InputError(

@@ -168,7 +168,8 @@ def default_geometry(shape: Sequence[int], name: str) -> Geometry:
     """Return :meth:`Geometry.default`, naming the image where it cannot be had."""
     if not 2 <= len(shape) <= 5:
         raise InputError(
-            f"{name} has {len(shape)} axes; give an image of 2 to 4 axes that end with y and x"
+            f"{name} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}; give an image of "
+            "2 to 4 axes that end with y and x"
         )
     return Geometry.default(shape)
 

@@ -84,5 +84,9 @@ class Image:
 
 
 def native(data: np.ndarray) -> np.ndarray:
-    """Return the array in the byte order of this machine."""
-    return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+    """Return the array in the byte order of this machine, integers as the types of fixed width.
+
+    NumPy has two types for some widths (``long`` and ``longlong``), and Zarr knows one of them.
+    """
+    plain = data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+    return plain.view(plain.dtype.str) if plain.dtype.kind in "iu" else plain

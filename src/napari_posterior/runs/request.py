@@ -22,7 +22,14 @@ from napari_posterior.physics.camera import Camera  # noqa: TC001 - pydantic rea
 if TYPE_CHECKING:
     from napari_posterior.image import Image
 
-__all__ = ["MAX_SAMPLES", "ImageRecord", "RestoreRequest", "Role", "check_samples"]
+__all__ = [
+    "MAX_SAMPLES",
+    "ImageRecord",
+    "RestoreRequest",
+    "Role",
+    "check_samples",
+    "check_seed",
+]
 
 MAX_SAMPLES: Final = 4096
 """Most samples that one run can hold; their names have four digits."""
@@ -147,7 +154,7 @@ class RestoreRequest(_Record):
     steps: int = Field(ge=0)
     nfe: int = Field(ge=0)
     samples: int
-    seed: int = Field(ge=0, lt=2**64)
+    seed: int
     camera: Camera
     psf_sigma: float = Field(gt=0, allow_inf_nan=False)
     background: float = Field(default=0.0, allow_inf_nan=False)
@@ -161,6 +168,7 @@ class RestoreRequest(_Record):
     @model_validator(mode="after")
     def _check_counts(self) -> Self:
         check_samples(self.samples)
+        check_seed(self.seed)
         if isinstance(self.batch, int) and self.batch < 1:
             raise InputError(f"batch is {self.batch}; give 1 or more, or 'auto'")
         if self.role == "point" and self.samples != 1:
@@ -186,7 +194,7 @@ class RestoreRequest(_Record):
         return tuple(found)
 
 
-def check_samples(samples: int) -> None:
+def check_samples(samples: object) -> None:
     """Refuse a number of samples outside 1 to `MAX_SAMPLES`.
 
     Raises
@@ -194,5 +202,17 @@ def check_samples(samples: int) -> None:
     InputError
         With a sentence that says which numbers can be asked for.
     """
-    if not 1 <= samples <= MAX_SAMPLES:
+    if not (isinstance(samples, int | np.integer) and 1 <= samples <= MAX_SAMPLES):
         raise InputError(f"{samples} samples cannot be drawn; ask for 1 to {MAX_SAMPLES}")
+
+
+def check_seed(seed: object) -> None:
+    """Refuse a seed that the noise generator cannot take.
+
+    Raises
+    ------
+    InputError
+        With a sentence that says which numbers can be given.
+    """
+    if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
+        raise InputError(f"seed cannot be {seed}; give a whole number from 0 to {2**64 - 1}")

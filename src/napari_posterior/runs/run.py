@@ -171,6 +171,7 @@ class Run:
         """The folder of the run."""
         self._record = read_record(self.path)
         self._indices = stored_samples(self.path)
+        self._temporary = temporary
         if temporary:
             weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
@@ -292,8 +293,12 @@ class Run:
         return Measurement(y, request.camera, Psf(request.psf_sigma), request.background)
 
     def to_script(self) -> str:
-        """Write this run as a Python script that makes it again."""
-        return to_script(self.request, run=self.path)
+        """Write this run as a Python script that makes it again.
+
+        The script takes the image from the folder of the run, or, where that is a temporary one,
+        from the file that the image was read from.
+        """
+        return to_script(self.request, run=None if self._temporary else self.path)
 
     def __len__(self) -> int:
         return len(self._indices)

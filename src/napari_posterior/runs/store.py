@@ -47,8 +47,11 @@ __all__ = ["SUFFIX", "RunWriter", "open_run"]
 SUFFIX: Final = ".posterior.zarr"
 """How the folder of a run is called by convention."""
 
-_MAY_DIFFER: Final = ("batch", "tile", "device", "samples")
-"""Fields that may differ when a run is resumed: they leave a sample as it is (float tolerance)."""
+_MAY_DIFFER: Final = ("batch", "tile", "device", "samples", "model")
+"""Fields that may differ when a run is resumed: they leave a sample as it is (float tolerance).
+
+The model is known by the hash of its files, wherever they lie.
+"""
 
 _FULL: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -118,11 +121,15 @@ class RunWriter:
         with writer._telling():
             if not temporary:
                 _make_room(folder, overwrite=overwrite)
-            write_group(folder)
-            (folder / SAMPLES).mkdir()
-            write_group(folder / SAMPLES)
-            writer._write(INPUT, image.data)
-            write_record(folder, writer._record)
+            try:
+                write_group(folder)
+                (folder / SAMPLES).mkdir()
+                write_group(folder / SAMPLES)
+                writer._write(INPUT, image.data)
+                write_record(folder, writer._record)
+            except BaseException:  # Ctrl-C too: what is no run yet would only be in the way
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return writer
 
     @classmethod
@@ -251,7 +258,12 @@ class RunWriter:
         try:
             yield
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in _FULL and not self.path.exists():
+                told = (
+                    f"the disk is full and {self.path} could not be begun; free some space, or "
+                    "choose another folder"
+                )
+            elif error.errno in _FULL:
                 told = (
                     f"the disk is full: {kept} samples are kept in {self.path}; free some space "
                     "and resume the run"
@@ -300,6 +312,14 @@ def _check_same(folder: Path, there: RestoreRequest, asked: RestoreRequest) -> N
     for field in asked.differences(there):
         if field not in _MAY_DIFFER:
             raise RunError(
-                f"{folder} was made with another {field}, so it cannot be resumed; repeat the "
+                f"{folder} was made {_how(field, there)}, so it cannot be resumed; repeat the "
                 "request as it was, or choose another folder"
             )
+
+
+def _how(field: str, there: RestoreRequest) -> str:
+    if field == "bundle_hash":
+        return "with another version of the model"
+    if field.startswith("image."):
+        return f"of another image (its {field.removeprefix('image.')} differs)"
+    return f"with another {field} ({getattr(there, field)})"

@@ -1,0 +1,89 @@
+"""The model in the wheel: whole, small, and as good as its card says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import napari_posterior as npo
+from napari_posterior.checks.truth import attainable
+from napari_posterior.cli.demo import read_sample
+from napari_posterior.physics.scenes import KINDS
+
+
+@pytest.fixture(scope="module")
+def fluo2d():
+    return npo.load_model("fluo2d")
+
+
+@pytest.fixture(scope="module")
+def crop():
+    sample = read_sample("puncta")
+    options = {"camera": sample.camera, "psf": sample.psf, "device": "cpu", "progress": False}
+    from napari_posterior.image import load_image
+
+    return load_image(sample.image).data[64:144, 64:136], options
+
+
+def test_the_model_offers_teacher_students_and_point_estimate_in_under_15_mb(fluo2d):
+    assert fluo2d.names == ("teacher", "flowmap", "kd", "mse")
+    assert [fluo2d.info("flowmap", steps=n).nfe for n in (1, 2, 3, 4)] == [1, 2, 3, 4]
+    assert fluo2d.info("kd").nfe == 1
+    assert sum(file.stat().st_size for file in fluo2d.folder.rglob("*")) < 15e6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_card_shows_a_calibrated_teacher_for_every_kind_of_scene(fluo2d, kind):
+    table = fluo2d.card.evaluation["calibration"][kind]
+    assert table["scenes"] >= 200
+    teacher = table["teacher"]
+    for level in (0.5, 0.8, 0.9):
+        _, exact = attainable(table["samples"], level)
+        assert teacher["coverage"][f"{level:.0%}"] == pytest.approx(exact, abs=0.05)
+    assert 0.9 <= teacher["spread_over_error"] <= 1.1
+    assert table["psnr_db"]["difference"] >= -0.2
+
+
+def test_the_card_shows_the_one_step_student_beside_the_teacher_against_itself(fluo2d):
+    table = fluo2d.card.evaluation["students"]
+    assert table["samples"] >= 64
+    _, low, high = table["runs"]["teacher, other noise"]["variance"]
+    assert low <= 1 <= high
+    _, _, high = table["runs"]["kd, 1 steps"]["variance"]
+    assert high < 1
+
+
+def test_students_follow_the_teacher_from_the_same_noise(fluo2d, crop):
+    image, options = crop
+    teacher = npo.restore(image, model=fluo2d, sampler="teacher", steps=8, samples=3, **options)
+    mse = npo.restore(image, model=fluo2d, sampler="mse", **options).mean
+    for name in ("kd", "flowmap"):
+        student = npo.restore(image, model=fluo2d, sampler=name, samples=3, **options)
+        a, b = (np.asarray(run.samples) - mse for run in (teacher, student))
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.8
+        other = np.corrcoef(a.ravel(), np.roll(b, 1, axis=0).ravel())[0, 1]
+        assert other < 0.6
+
+
+def test_batch_does_not_change_a_sample(fluo2d, crop):
+    image, options = crop
+    one, many = (
+        np.asarray(
+            npo.restore(image, model=fluo2d, sampler="kd", samples=3, batch=n, **options).samples
+        )
+        for n in (1, 3)
+    )
+    # runs are stored with 12 bits of mantissa
+    assert np.allclose(one, many, rtol=5e-4, atol=1e-3)
+
+
+def test_tiles_do_not_change_a_network_call(fluo2d):
+    torch.manual_seed(0)
+    size = 256
+    whole, tiled = (fluo2d.sampler("kd", tile=tile).model.net for tile in (None, 64))
+    x, maps = torch.randn(1, 1, 32, size), torch.randn(1, 4, 32, size)
+    times = torch.ones(1), torch.zeros(1)
+    with torch.no_grad():
+        a, b = (net(x, *times, maps, torch.zeros(1, 4)) for net in (whole, tiled))
+    assert torch.allclose(a, b, atol=1e-5)
