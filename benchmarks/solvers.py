@@ -20,16 +20,16 @@ from calibration import draw_held_out
 from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.bundles.catalogue import find_model
 from napari_posterior.physics.scenes import KINDS
-from napari_posterior.sampling.grid import make_grid
+from napari_posterior.sampling.grid import grid_label, make_grid
 from napari_posterior.sampling.noise import canvas
 from napari_posterior.training.batches import TrainingRange
 
-CONVERGED = ("heun", "power_late", 128, {"rho": 0.6})
+CONVERGED = ("heun", "uniform", 128, {})
 CANDIDATES = (
     *(("euler", "uniform", n, {}) for n in (8, 16, 32, 64)),
-    *(("heun", "uniform", n, {}) for n in (4, 8, 16, 32)),
-    *(("heun", "power_late", n, {"rho": 0.6}) for n in (4, 8, 16, 32)),
-    *(("heun", "power_early", n, {"rho": 1.67}) for n in (4, 8, 16, 32)),
+    *(("heun", "uniform", n, {}) for n in (8, 16, 24, 32)),
+    *(("heun", "power_late", n, {"rho": rho}) for rho in (0.6, 1.6) for n in (8, 16, 24, 32)),
+    *(("heun", "power_early", n, {"rho": 1.67}) for n in (8, 16, 24, 32)),
 )
 
 
@@ -60,25 +60,25 @@ def main() -> None:
             z = canvas(range(options.samples), condition.padded_shape, seed=number)
             reference = None
             for solver, name, steps, extra in (CONVERGED, *CANDIDATES):
-                key = (solver, name, steps)
+                key = (solver, grid_label(name, **extra), steps)
                 grid = make_grid(name, steps, **extra)
                 x = replace(teacher, solver=solver, grid=grid).draw(z, condition).numpy() / scale
                 reference = x if reference is None else reference
                 totals[key] = totals.get(key, 0.0) + split_by_frequency(x)
                 distance[key] = distance.get(key, 0.0) + float(((x - reference) ** 2).mean())
-    base = totals[CONVERGED[:3]]
+    base = totals[("heun", "uniform", 128)]
     images = options.scenes * len(KINDS)
     pixels = 64 * 64
     sd = np.sqrt(base.sum() / pixels**2 / options.samples / images)
     print(f"{images} scenes, {options.samples} samples each; {options.threads} threads")
-    print(f"{'solver':8s}{'grid':13s}{'steps':>6s}{'NFE':>5s}  variance  coarse   fine   RMS/sd")
-    for solver, name, steps, _ in CANDIDATES:
-        key = (solver, name, steps)
+    print(f"{'solver':8s}{'grid':18s}{'steps':>6s}{'NFE':>5s}  variance  coarse   fine   RMS/sd")
+    for key in list(totals)[1:]:
+        solver, name, steps = key
         total, parts = totals[key].sum() / base.sum(), totals[key] / base
         calls = 2 * steps - 1 if solver == "heun" else steps
         rms = (distance[key] / images) ** 0.5 / sd
         print(
-            f"{solver:8s}{name:13s}{steps:6d}{calls:5d}  {total:8.3f}{parts[0]:8.3f}{parts[1]:8.3f}"
+            f"{solver:8s}{name:18s}{steps:6d}{calls:5d}  {total:8.3f}{parts[0]:8.3f}{parts[1]:8.3f}"
             f"{rms:9.3f}"
         )
 
