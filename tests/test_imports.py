@@ -18,6 +18,8 @@ FRONT = (
     "image",
     "api",
     "cli",
+    "session",
+    "session.controller",
     "runs.request",
     "runs.events",
     "runs.store",
@@ -39,7 +41,7 @@ ROOMS = (
     "api",
     "cli",
 )
-# The rooms of the window; they come in one after the other.
+# The rooms of the window come in one after the other.
 WINDOW_ROOMS = {"layers", "widgets"}
 IMPORT_ROOM = """
 import importlib, pkgutil
