@@ -40,6 +40,7 @@ ROOMS = (
     "toys",
     "api",
     "cli",
+    "session",
 )
 # The rooms of the window come in one after the other.
 WINDOW_ROOMS = {"layers", "widgets"}
