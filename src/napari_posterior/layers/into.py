@@ -11,6 +11,7 @@ import pint
 
 from napari_posterior.errors import InputError
 from napari_posterior.image import SAMPLE_AXIS, as_image
+from napari_posterior.image.check import refuse_colour
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,6 +154,8 @@ def plane_at(layer: ImageLayer, viewer: ViewerModel) -> tuple[int, ...]:
 
 def _check(layer: ImageLayer) -> None:
     """Refuse what cannot be restored whatever its pixels are."""
+    if layer.rgb:
+        refuse_colour(layer.name)
     if SAMPLE_AXIS in layer.axis_labels:
         raise InputError(f"{layer.name} holds samples already; choose the measured image")
     turned = layer.affine.affine_matrix
