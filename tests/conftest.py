@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUI_NOT_RUN = 3
 
-pytest_plugins = ["tiny_bundle"]  # fixtures in tests/support
+pytest_plugins = ["tiny_bundle", "stored_runs"]  # fixtures in tests/support
 
 _PROBE = """
 import sys

@@ -18,6 +18,8 @@ FRONT = (
     "image",
     "api",
     "cli",
+    "session",
+    "session.controller",
     "runs.request",
     "runs.events",
     "runs.store",
@@ -38,7 +40,10 @@ ROOMS = (
     "toys",
     "api",
     "cli",
+    "session",
 )
+# The rooms of the window come in one after the other.
+WINDOW_ROOMS = {"layers", "widgets"}
 IMPORT_ROOM = """
 import importlib, pkgutil
 room = importlib.import_module("napari_posterior.{room}")
@@ -79,12 +84,17 @@ def test_every_room_is_looked_at(repository):
     package = repository / "src" / "napari_posterior"
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     rooms |= {path.stem for path in package.glob("*.py")}
-    assert rooms == {"__init__", "commands", *ROOMS}
+    assert rooms - WINDOW_ROOMS == {"__init__", "commands", *ROOMS}
 
 
 def test_commands_of_the_manifest_bring_in_neither_torch_nor_qt():
     qt = tuple(kit for kit in WINDOW if kit != "napari")
     assert not brought_in_by("import napari_posterior.commands", looked_for=("torch", *qt))
+
+
+def test_layers_bring_in_napari_but_neither_torch_nor_qt():
+    found = brought_in_by(IMPORT_ROOM.format(room="layers"), looked_for=("torch", *WINDOW))
+    assert found == {"napari"}
 
 
 def test_importing_the_package_takes_less_than_a_tenth_of_a_second():

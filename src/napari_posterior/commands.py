@@ -15,14 +15,23 @@ from napari_posterior.errors import InputError
 from napari_posterior.image import load_image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     LayerData: TypeAlias = tuple[np.ndarray, dict[str, Any], str]
 
-__all__ = ["open_filaments", "open_nuclei", "open_puncta", "sample_data_layers"]
+__all__ = ["get_run_reader", "open_filaments", "open_nuclei", "open_puncta", "sample_data_layers"]
 
 _FOLDER = Path(__file__).with_name("sample_data")
 _NUMBERS = ("gain", "offset", "read_noise", "psf_sigma", "background")
+
+
+def get_run_reader(path: Any) -> Callable[[str], list[Any]] | None:
+    """Return the reader of a stored run, ``NAME.posterior.zarr``; None for any other path."""
+    from napari_posterior.layers.reader import get_reader
+
+    return get_reader(path)
 
 
 def sample_data_layers(name: str) -> list[LayerData]:

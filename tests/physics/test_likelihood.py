@@ -153,3 +153,20 @@ def test_wrong_shape_and_unknown_model_are_refused() -> None:
         Likelihood(measurement).total(torch.ones(8, 8))
     with pytest.raises(InputError, match="unknown"):
         Likelihood(measurement, model="poisson")  # type: ignore[arg-type]
+
+
+def test_mean_square_of_the_residuals_is_the_reduced_chi2() -> None:
+    z = np.random.default_rng(0).poisson(20.0, (16, 18)).astype(float)
+    likelihood = Likelihood(measure(z, read_noise=1.6, sigma=1.5, background=2.0))
+    x = torch.rand((3, 16, 18), generator=torch.Generator().manual_seed(0)) * 40
+    residuals = likelihood.standardised_residuals(x)
+    assert residuals.shape == x.shape
+    np.testing.assert_allclose(
+        residuals.square().mean((-2, -1)), likelihood.reduced_chi2(x), rtol=1e-5
+    )
+
+
+def test_residual_counts_the_noise_of_shots_and_reading() -> None:
+    likelihood = Likelihood(measure(np.full((8, 8), 30.0), read_noise=3.0))
+    residuals = likelihood.standardised_residuals(torch.full((1, 8, 8), 16.0))
+    np.testing.assert_allclose(residuals, (30 - 16) / 5, rtol=1e-5)

@@ -161,7 +161,7 @@ def restore(
         If the run fails; what was drawn before is in its ``run``.
     """
     from napari_posterior.api.draw import draw
-    from napari_posterior.api.prepare import Settings
+    from napari_posterior.api.settings import Settings
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.psf import Psf
 

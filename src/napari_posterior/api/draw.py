@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from napari_posterior.api.begin import begin, open_written
 from napari_posterior.api.failure import RunFailedError
-from napari_posterior.api.prepare import prepare
 from napari_posterior.api.progress import progress_bar
-from napari_posterior.bundles.bundle import Bundle, open_bundle
-from napari_posterior.bundles.catalogue import entries, find_model
-from napari_posterior.errors import PosteriorError
-from napari_posterior.image import as_image, check_image
 from napari_posterior.runs.cancel import CancelToken
 from napari_posterior.runs.events import Failed, Warned
-from napari_posterior.runs.provenance import collect_provenance
-from napari_posterior.runs.request import check_samples, check_seed
 from napari_posterior.runs.runner import run_sampling
-from napari_posterior.runs.store import RunWriter
 
 if TYPE_CHECKING:
     import os
@@ -28,13 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from napari_posterior.api.prepare import Settings
+    from napari_posterior.api.settings import Settings
+    from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.runs.events import Event
     from napari_posterior.runs.run import Run
 
 __all__ = ["draw"]
-
-_LOG = logging.getLogger(__name__)
 
 
 def draw(
@@ -56,59 +47,22 @@ def draw(
     PosteriorError
         As listed there.
     """
-    if settings.samples is not None:
-        check_samples(settings.samples)
-    check_seed(settings.seed)
-    measured = as_image(image)
-    check_image(measured)
-    if isinstance(model, Bundle):
-        bundle = model
-    else:
-        bundle = open_bundle(find_model(model))
-    prepared = prepare(measured, bundle, settings, model=_name(bundle))
-    request = prepared.job.request
-    if resume is not None:
-        writer = RunWriter.resume(resume, request)
-    else:
-        writer = RunWriter.create(
-            out,
-            request,
-            measured,
-            provenance=collect_provenance(request, weights_hash=prepared.weights),
-            overwrite=overwrite,
-        )
+    begun = begin(image, model, settings, out=out, resume=resume, overwrite=overwrite)
     token = token or CancelToken()
-    with progress_bar(request, shown=progress) as show, _stopped_by_ctrl_c(token):
+    with progress_bar(begun.job.request, shown=progress) as show, _stopped_by_ctrl_c(token):
 
         def tell(event: Event) -> None:
             show(event)
             if on_event is not None:
                 on_event(event)
 
-        for message in prepared.warnings:
-            # A resumed run holds the sentences of its beginning.
-            if resume is None:
-                writer.warn(message)
+        for message in begun.warnings:
             tell(Warned(message))
-        end = run_sampling(prepared.job, sink=writer, token=token, on_event=tell)
+        end = run_sampling(begun.job, sink=begun.writer, token=token, on_event=tell)
     if isinstance(end, Failed):
-        raise RunFailedError(end.message, kept=end.kept, run=_open(writer)) from end.exception
-    return writer.open()
-
-
-def _name(bundle: Bundle) -> str:
-    """Return the name by which the bundle is found again: its own, or its folder."""
-    folder = bundle.folder.absolute()
-    known = (entry for entry in entries() if entry.folder.absolute() == folder)
-    return next((entry.name for entry in known), str(folder))
-
-
-def _open(writer: RunWriter) -> Run | None:
-    try:
-        return writer.open()
-    except PosteriorError:
-        _LOG.debug("what was drawn before the failure cannot be opened", exc_info=True)
-        return None
+        run = open_written(begun.writer)
+        raise RunFailedError(end.message, kept=end.kept, run=run) from end.exception
+    return begun.writer.open()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from napari_posterior.api.camera import choose_camera
 from napari_posterior.api.conditions import Conditions
 from napari_posterior.api.ranges import range_warnings
+from napari_posterior.api.settings import DEFAULT_SAMPLES
 from napari_posterior.bundles.device import pick_device
 from napari_posterior.errors import InputError
 from napari_posterior.physics.measurement import Measurement
@@ -25,36 +26,17 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_posterior.api.settings import Settings
     from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.bundles.info import SamplerInfo
     from napari_posterior.image import Image
-    from napari_posterior.physics.camera import Camera
     from napari_posterior.sampling.conditioning import PlaneStats
 
-__all__ = ["Preparation", "Settings", "prepare"]
+__all__ = ["Preparation", "prepare"]
 
-DEFAULT_SAMPLES = 16
 _WHOLE_PLANE = 2048 * 2048
 _AUTO_TILE = 1024
 _SMALLER_TILES = (512, 256)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user asks for; see :func:`napari_posterior.restore`."""
-
-    sampler: str
-    steps: int | None
-    samples: int | None
-    seed: int
-    camera: Camera | None
-    psf: Psf | None
-    background: float
-    blind: bool | None
-    device: str
-    precision: str
-    tile: int | str | None
-    batch: int | str
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,11 @@ from napari_posterior.checks.source import MIN_SAMPLES, Stack, check_comparable,
 from napari_posterior.checks.stream import Moments, read_pixels
 from napari_posterior.checks.task import find_difference, find_spread_ratio
 from napari_posterior.checks.truth import find_calibration
-from napari_posterior.checks.variance import find_variance_ratio, log2_variance_ratio_map
+from napari_posterior.checks.variance import (
+    MAP_SMOOTHING,
+    find_variance_ratio,
+    log2_variance_ratio_map,
+)
 from napari_posterior.errors import InputError
 from napari_posterior.statistics import Statistic, evaluate, get_statistic, make_context
 
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build_report"]
 
-_MAP_SMOOTHING: Final = 3.0  # px
 _ROUGH_BELOW: Final = 16  # samples
 _FEW_BLOCKS: Final = 30
 
@@ -155,7 +158,7 @@ def build_report(
             teacher=_pictures(stacks[0], pixels.teacher, plane, n_gallery),
             student=_pictures(stacks[1], pixels.student, plane, n_gallery),
             log2_variance_ratio=log2_variance_ratio_map(
-                pixels.teacher.sd, pixels.student.sd, smoothing=_MAP_SMOOTHING
+                pixels.teacher.sd, pixels.student.sd, smoothing=MAP_SMOOTHING
             ),
             values=tuple(values),
             plane=plane,

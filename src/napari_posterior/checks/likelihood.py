@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.physics.measurement import Measurement
 
-__all__ = ["ResidualMeter", "Residuals", "find_residual_difference"]
+__all__ = ["ResidualMeter", "Residuals", "find_residual_difference", "residual_map"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,29 @@ class ResidualMeter:
         table = np.array([[float(value) for value in row] for row in rows])
         spread = float(np.sqrt((table[:, 1] ** 2).sum()) / len(table))
         return Residuals(float(table[:, 0].mean()), spread, float(table[:, 2].mean()))
+
+
+def residual_map(measurement: Measurement, x: np.ndarray) -> np.ndarray:
+    """Return what an object leaves unexplained of a measurement, (H, W) float32.
+
+    In units of the noise, ``(z - lambda) / sqrt(lambda + read_noise^2)`` per pixel.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        One plane with camera, PSF and background.
+    x : ndarray, (H, W)
+        The object in photoelectrons per pixel: a sample, or the mean of samples.
+    """
+    import torch
+
+    from napari_posterior.physics.likelihood import Likelihood
+
+    plane = torch.from_numpy(np.ascontiguousarray(x, np.float32))[None]
+    with torch.inference_mode():
+        # the Gaussian model spares choosing the pixels of the exact sum, which residuals do not use
+        residuals = Likelihood(measurement, model="gaussian").standardised_residuals(plane)
+    return np.asarray(residuals[0].numpy())
 
 
 def find_residual_difference(

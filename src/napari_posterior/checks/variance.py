@@ -12,7 +12,10 @@ from napari_posterior.checks.finding import Finding, percent, rounded
 from napari_posterior.checks.gram import Gram, group
 from napari_posterior.checks.intervals import Estimate, jackknife_log_ratio
 
-__all__ = ["find_variance_ratio", "log2_variance_ratio_map", "variance_ratio"]
+__all__ = ["MAP_SMOOTHING", "find_variance_ratio", "log2_variance_ratio_map", "variance_ratio"]
+
+MAP_SMOOTHING: Final = 3.0
+"""Width in pixels of the Gaussian that maps for looking at are smoothed with."""
 
 _CERTAIN: Final = 0.1  # of the median SD: below it both samplers are certain
 

@@ -155,6 +155,18 @@ class Likelihood:
         chi2, sd, floored = (torch.cat(column).to(x.dtype) for column in zip(*columns, strict=True))
         return chi2, sd, floored
 
+    def standardised_residuals(self, x: Tensor) -> Tensor:
+        """Return (z - lambda) / sqrt(lambda + read_noise^2) of every pixel, (K, H, W).
+
+        Their mean square is `reduced_chi2`.
+
+        Parameters
+        ----------
+        x : Tensor, (K, H, W)
+            Objects in photoelectrons per pixel.
+        """
+        return torch.cat([self._standardised(part)[0] for part in self._parts(x)]).to(x.dtype)
+
     def _parts(self, x: Tensor) -> Iterator[Tensor]:
         """Yield `x` in runs of samples that bound the memory of the temporaries."""
         if x.ndim != 3 or tuple(x.shape[-2:]) != self.shape:
@@ -168,14 +180,18 @@ class Likelihood:
 
     def _agreement(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the columns of `agreement` for one part."""
-        raw = self.measurement.forward.mean(x)
-        mean = raw.clamp_min(LAMBDA_FLOOR).to(_wide(x))
+        residuals, mean, raw = self._standardised(x)
         variance = mean + self.read_noise**2
-        z = self._z.to(mean)
-        chi2 = ((z - mean) ** 2 / variance).mean((-2, -1))
+        chi2 = residuals.square().mean((-2, -1))
         spread = (2 + mean / variance**2).mean((-2, -1)) / self._z.numel()
         floored = (raw < LAMBDA_FLOOR).to(mean.dtype).mean((-2, -1))
         return chi2, spread.sqrt(), floored
+
+    def _standardised(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return residuals in units of the noise, lambda, and lambda before it was floored."""
+        raw = self.measurement.forward.mean(x)
+        mean = raw.clamp_min(LAMBDA_FLOOR).to(_wide(x))
+        return (self._z.to(mean) - mean) / (mean + self.read_noise**2).sqrt(), mean, raw
 
     def _nats(self, x: Tensor) -> Tensor:
         mean = self.measurement.forward.mean(x).clamp_min(LAMBDA_FLOOR).to(_wide(x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import operator
 import shutil
@@ -291,6 +292,29 @@ class Run:
         request = self.request
         y = np.asarray(self.image.plane(plane), np.float32)
         return Measurement(y, request.camera, Psf(request.psf_sigma), request.background)
+
+    def add_to(self, viewer: Any, **options: Any) -> list[Any]:
+        """Show this run in a napari viewer: samples, mean, sd and variance.
+
+        Parameters
+        ----------
+        viewer : napari viewer
+            Where to; `napari.components.ViewerModel` will do.
+        **options
+            See `napari_posterior.layers.add_run`.
+
+        Returns
+        -------
+        list of napari Image layers
+
+        Raises
+        ------
+        RunError
+            If the run holds no sample or is damaged.
+        """
+        # by name: runs know nothing of windows, see docs/decisions/0003-run-add-to.md
+        layers = importlib.import_module("napari_posterior.layers")
+        return list(layers.add_run(viewer, self, **options))
 
     def to_script(self) -> str:
         """Write this run as a Python script that makes it again.

@@ -6,11 +6,8 @@ same run as an iterator. Neither lets an exception out: the last event says how 
 
 from __future__ import annotations
 
-import errno
 import logging
-import queue
 import sys
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -18,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from napari_posterior.errors import PosteriorError, RunError
+from napari_posterior.errors import RunError
 from napari_posterior.runs.cancel import CancelToken, RunCancelledError
 from napari_posterior.runs.events import (
     Cancelled,
@@ -30,6 +27,8 @@ from napari_posterior.runs.events import (
     StepDone,
     Warned,
 )
+from napari_posterior.runs.faults import explain, is_out_of_memory
+from napari_posterior.runs.pump import stream_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -152,7 +151,7 @@ def run_sampling(
         state = "cancelled"
     except Exception as error:
         _LOG.debug("sampling failed", exc_info=True)
-        fault, message = error, _explain(error)
+        fault, message = error, explain(error)
     kept = _kept(sink)
     try:
         sink.finish(state, message)
@@ -161,7 +160,7 @@ def run_sampling(
     except Exception as error:
         _LOG.debug("the run could not be closed", exc_info=True)
         if fault is None:
-            state, fault, message = "failed", error, _explain(error)
+            state, fault, message = "failed", error, explain(error)
     end: TerminalEvent = Finished(kept)
     if state == "cancelled":
         end = Cancelled(kept)
@@ -193,28 +192,11 @@ def sample_events(
         `Started` first; `Finished`, `Cancelled` or `Failed` last. Nothing is raised.
     """
     token = token or CancelToken()
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    thread = threading.Thread(
-        target=run_sampling,
-        args=(job,),
-        kwargs={"sink": sink, "token": token, "on_event": events.put},
-        name="napari-posterior-sampling",
-        daemon=True,
-    )
-    thread.start()
-    try:
-        while True:
-            try:
-                event = events.get()
-            except KeyboardInterrupt:
-                token.cancel()
-                continue
-            yield event
-            if isinstance(event, Finished | Cancelled | Failed):
-                return
-    finally:
-        token.cancel()
-        thread.join()
+
+    def work(report: Callable[[Event], None]) -> None:
+        run_sampling(job, sink=sink, token=token, on_event=report)
+
+    return stream_events(work, token)
 
 
 class _Drawing:
@@ -249,7 +231,7 @@ class _Drawing:
             try:
                 stack = self._draw(chosen)
             except Exception as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 shortage = str(error) or type(error).__name__
             # only out of the except block are the frames, and the memory they hold, let go
@@ -349,26 +331,7 @@ def _to_numpy(images: Tensor) -> np.ndarray:
     return np.asarray(images.detach().to("cpu").float().numpy(), np.float32)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: torch raises plain RuntimeErrors on some devices."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    told = str(error).lower()
-    signs = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, RuntimeError) and any(sign in told for sign in signs)
-
-
 def _free_device_memory() -> None:
     torch = sys.modules.get("torch")  # never loaded here: without torch there is nothing to free
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-
-
-def _explain(error: Exception) -> str:
-    """One sentence for the user."""
-    if isinstance(error, PosteriorError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full; free some space and resume the run"
-    detail = " ".join(str(error).split())
-    return f"sampling stopped by a fault of the program ({type(error).__name__}: {detail})"

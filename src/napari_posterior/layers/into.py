@@ -1,0 +1,187 @@
+"""From napari layers to images: the whole layer, one plane, or what a rectangle encloses."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pint
+
+from napari_posterior.errors import InputError
+from napari_posterior.image import SAMPLE_AXIS, as_image
+from napari_posterior.image.check import refuse_colour
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.components import ViewerModel
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Shapes
+
+    from napari_posterior.image import Image
+
+__all__ = ["image_from_layer", "plane_at", "rectangle_of"]
+
+_MOST_AXES: Final = 4
+_DIGITS: Final = 6  # of a pixel: world coordinates come with rounding errors
+
+
+def image_from_layer(
+    layer: ImageLayer,
+    *,
+    shapes: Shapes | None = None,
+    plane_of: ViewerModel | None = None,
+    name: str | None = None,
+) -> Image:
+    """Take an image layer, or a part of it, as an image to restore.
+
+    Only the part is read, which matters for layers that are on disk; the call may still wait for
+    them and belongs on a worker. `rectangle_of` and `plane_at` say beforehand what is taken.
+
+    Parameters
+    ----------
+    layer : napari Image layer
+        The measurement, in ADU.
+    shapes : napari Shapes layer, optional
+        Crop y and x to its rectangle, see `rectangle_of`.
+    plane_of : viewer, optional
+        Take only the plane that this viewer shows. The axes that are stepped through keep length
+        1, so that the result lies where the plane was.
+    name : str, optional
+        What to call the image; by default the name of the layer.
+
+    Returns
+    -------
+    Image
+        Its geometry says where the part lies in the layer's world coordinates.
+
+    Raises
+    ------
+    InputError
+        If the layer is a result or in colour, is rotated or sheared, or the rectangle or plane
+        lies outside of it.
+    """
+    _check(layer)
+    ndim = int(layer.ndim)
+    part = [slice(None)] * ndim
+    if plane_of is not None:
+        part[:-2] = [slice(i, i + 1) for i in plane_at(layer, plane_of)]
+    if shapes is not None:
+        part[-2:] = rectangle_of(layer, shapes)
+    return cut(layer, part, name=name)
+
+
+def cut(layer: ImageLayer, part: Sequence[slice], *, name: str | None = None) -> Image:
+    """Take ``layer.data[part]`` as an image; the slices start at 0 or more and have no step."""
+    level = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    data = np.asarray(level[tuple(part)])
+    # a plane of many axes: those of length 1 are given up from the front
+    spare = data.ndim - _MOST_AXES
+    kept = [i for i in range(data.ndim) if not (i < spare and data.shape[i] == 1)]
+    scale, shift = np.asarray(layer.scale, float), np.asarray(layer.translate, float)
+    starts = np.array([one.start or 0 for one in part], float)
+    view = SimpleNamespace(
+        data=data.reshape([data.shape[i] for i in kept]),
+        scale=scale[kept],
+        translate=(shift + starts * scale)[kept],
+        units=[layer.units[i] for i in kept],
+        axis_labels=[layer.axis_labels[i] for i in kept],
+        rgb=layer.rgb,
+        name=layer.name,
+        source=layer.source,
+    )
+    return as_image(view, name=name)
+
+
+def rectangle_of(layer: ImageLayer, shapes: Shapes) -> tuple[slice, slice]:
+    """Return the rows and columns of a layer that a rectangle encloses.
+
+    The rectangle is the selected shape, or the last one drawn; of another shape the bounding box
+    counts. A pixel belongs to it if its centre does. Scale, position and units of both layers are
+    honoured.
+
+    Raises
+    ------
+    InputError
+        If there is no shape, or it encloses no pixel of the layer.
+    """
+    if not len(shapes.data):
+        raise InputError(f"{shapes.name} holds no rectangle; draw one around what to restore")
+    chosen = max(shapes.selected_data, default=len(shapes.data) - 1)
+    corners = np.array([shapes.data_to_world(point) for point in np.asarray(shapes.data[chosen])])
+    slices = []
+    for axis in (-2, -1):
+        world = corners[:, axis] * _in_units_of(layer.units[axis], shapes.units[axis])
+        pixels = (world - layer.translate[axis]) / layer.scale[axis]
+        first, last = round(pixels.min(), _DIGITS), round(pixels.max(), _DIGITS)
+        size = _shape(layer)[axis]
+        start, stop = max(math.ceil(first), 0), min(math.floor(last) + 1, size)
+        if stop <= start:
+            raise InputError(
+                f"the rectangle in {shapes.name} encloses no pixel of {layer.name}; draw it over "
+                "the image"
+            )
+        slices.append(slice(start, stop))
+    return slices[0], slices[1]
+
+
+def plane_at(layer: ImageLayer, viewer: ViewerModel) -> tuple[int, ...]:
+    """Return the position of the plane of a layer that a viewer shows, along the axes before y, x.
+
+    Raises
+    ------
+    InputError
+        If the sliders stand outside the layer.
+    """
+    ndim, shape = int(layer.ndim), _shape(layer)
+    point = viewer.dims.point[-ndim:]
+    shown = viewer.layers.extent.units
+    found = []
+    for axis in range(ndim - 2):
+        unit = layer.units[axis]
+        factor = 1.0 if shown is None else _in_units_of(unit, shown[axis - ndim])
+        pixel = (point[axis] * factor - layer.translate[axis]) / layer.scale[axis]
+        index = math.floor(round(pixel, _DIGITS) + 0.5)
+        if not 0 <= index < shape[axis]:
+            raise InputError(
+                f"the sliders stand outside {layer.name}; move them to the plane to restore"
+            )
+        found.append(index)
+    return tuple(found)
+
+
+def _check(layer: ImageLayer) -> None:
+    """Refuse what cannot be restored whatever its pixels are."""
+    if layer.rgb:
+        refuse_colour(layer.name)
+    if SAMPLE_AXIS in layer.axis_labels:
+        raise InputError(f"{layer.name} holds samples already; choose the measured image")
+    turned = layer.affine.affine_matrix
+    if not (
+        np.allclose(layer.rotate, np.eye(len(layer.rotate)))
+        and np.allclose(layer.shear, 0)
+        and np.allclose(turned, np.eye(len(turned)))
+    ):
+        raise InputError(
+            f"{layer.name} is rotated, sheared or has an affine transform; restore a layer that "
+            "has only a scale and a position"
+        )
+
+
+def _shape(layer: ImageLayer) -> tuple[int, ...]:
+    level = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return tuple(int(size) for size in level.shape)
+
+
+def _in_units_of(wanted: Any, given: Any) -> float:
+    """Return the factor between two units; 1 where they measure different things.
+
+    napari draws such layers over each other by their numbers.
+    """
+    registry = pint.get_application_registry()
+    try:
+        return float(registry.Quantity(1.0, given).to(wanted).magnitude)
+    except pint.errors.DimensionalityError:
+        return 1.0

@@ -1,0 +1,263 @@
+"""The layers of one run while it is drawn."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_posterior.layers.names import KEY, choose_label
+from napari_posterior.layers.out import add_layers, attributes
+from napari_posterior.layers.thread import in_main_thread
+from napari_posterior.runs.run import SampleStack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Image as ImageLayer
+
+    from napari_posterior.image import Geometry
+    from napari_posterior.layers.limits import Limits
+    from napari_posterior.layers.names import Quantity
+    from napari_posterior.layers.out import LayerData
+    from napari_posterior.runs.request import RestoreRequest
+
+__all__ = ["MEMORY_LIMIT", "GrowingStack", "LiveRun", "empty_stack"]
+
+MEMORY_LIMIT: Final = 2**30
+"""Bytes up to which the samples of a run that is drawn are held in memory."""
+
+
+class GrowingStack(SampleStack):
+    """The samples of a run that is being written, NaN where they are not drawn yet.
+
+    Parameters
+    ----------
+    folder : Path
+        The run.
+    samples : int
+        How many samples it will hold.
+    geometry : Geometry
+        Of one sample.
+    image_shape : tuple of int
+        Of one sample.
+    """
+
+    def __init__(
+        self, folder: Path, samples: int, geometry: Geometry, image_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(folder, tuple(range(samples)), geometry, image_shape)
+        self._drawn: set[int] = set()
+
+    def mark(self, index: int) -> None:
+        """Say that a sample is on disk."""
+        self._drawn.add(index)
+
+    def _read(self, position: int, rest: Sequence[Any]) -> np.ndarray:
+        if position in self._drawn:
+            return super()._read(position, rest)
+        blank = np.broadcast_to(np.float32(np.nan), self.shape[1:])
+        return np.array(blank[tuple(rest)])
+
+
+def empty_stack(request: RestoreRequest, folder: Path | None = None) -> np.ndarray | GrowingStack:
+    """Make the stack that a run will fill, NaN all over.
+
+    Takes a moment where it is large, so a worker should do it.
+
+    Parameters
+    ----------
+    request : RestoreRequest
+        What is drawn.
+    folder : Path, optional
+        Of the run; with it, a stack beyond `MEMORY_LIMIT` stays on disk.
+    """
+    image = request.image
+    shape = (request.samples, *image.shape)
+    if folder is not None and 4 * math.prod(shape) > MEMORY_LIMIT:
+        return GrowingStack(folder, request.samples, image.geometry, image.shape)
+    return np.full(shape, np.nan, np.float32)
+
+
+class LiveRun:
+    """Owns the layers of one run in a viewer, and fills them as samples arrive.
+
+    The sample stack is made at once and in full size. Up to `MEMORY_LIMIT` it is held in memory,
+    so that looking at it never waits for the disk; a larger one is read from the run's folder.
+    Nothing is drawn again before `refresh`, so that the caller decides how often that is. A layer
+    that the user deletes stays away. To be used in the main thread only.
+
+    Parameters
+    ----------
+    viewer : napari viewer or ViewerModel
+        Where the layers go.
+    request : RestoreRequest
+        What is drawn.
+    limits : Limits
+        Contrast limits to begin with, such as `expected_limits` or those of the teacher.
+    label : str, optional
+        What the run is called in layer names; chosen by `choose_label` by default.
+    folder : Path, optional
+        Of the run.
+    stack : ndarray or GrowingStack, optional
+        From `empty_stack`, which makes it here if it is not given.
+
+    Raises
+    ------
+    WrongThreadError
+        By every method, if it is called off the main thread.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        request: RestoreRequest,
+        *,
+        limits: Limits,
+        label: str | None = None,
+        folder: Path | None = None,
+        stack: np.ndarray | GrowingStack | None = None,
+    ) -> None:
+        in_main_thread("the layers of a run are made")
+        self._viewer = viewer
+        self._request = request
+        self._limits = limits
+        self._label = label or choose_label(viewer.layers, request)
+        self._folder = folder
+        self._layers: dict[str, ImageLayer] = {}
+        self._drawn: set[int] = set()
+        self._stale: set[str] = set()
+        self._stack = empty_stack(request, folder) if stack is None else stack
+        first: Quantity = "point estimate" if request.role == "point" else "samples"
+        data = self._stack[0] if request.role == "point" else self._stack
+        self._add(first, data, visible=True)
+
+    @property
+    def label(self) -> str:
+        """What the run is called in layer names."""
+        return self._label
+
+    @property
+    def layers(self) -> dict[str, ImageLayer]:
+        """The layers that are still in the viewer, by what they show."""
+        there = list(self._viewer.layers)
+        return {quantity: layer for quantity, layer in self._layers.items() if layer in there}
+
+    @property
+    def drawn(self) -> frozenset[int]:
+        """Indices of the samples that were filled in."""
+        return frozenset(self._drawn)
+
+    def add_sample(self, index: int, sample: np.ndarray) -> None:
+        """Fill in one sample; it is seen after the next `refresh`.
+
+        Parameters
+        ----------
+        index : int
+            Which, from 0.
+        sample : ndarray
+            Of the shape of the image, photoelectrons per pixel.
+        """
+        in_main_thread("a sample is filled in")
+        if isinstance(self._stack, np.ndarray):
+            self._stack[index] = sample
+        else:
+            self._stack.mark(index)
+        self._drawn.add(index)
+        self._stale.update(("samples", "point estimate"))
+
+    def show(self, quantity: Quantity, data: np.ndarray) -> None:
+        """Add or replace a layer beside the samples: the mean, sd or variance so far."""
+        in_main_thread("a layer is shown")
+        if quantity not in self._layers:
+            self._add(quantity, data, visible=False)
+        elif (layer := self.layers.get(quantity)) is not None:
+            layer.data = data
+
+    def refresh(self) -> bool:
+        """Draw again what was filled in since the last call; say whether there was anything."""
+        in_main_thread("layers are refreshed")
+        stale, self._stale = self._stale, set()
+        layers = [layer for quantity, layer in self.layers.items() if quantity in stale]
+        for layer in layers:
+            layer.refresh(extent=False)
+        return bool(layers)
+
+    def finish(self, layers: Sequence[LayerData]) -> list[ImageLayer]:
+        """Take over the finished run.
+
+        Parameters
+        ----------
+        layers : sequence of LayerData
+            From `run_layers`, called on a worker since it reads from disk, with the limits to
+            show. What they show and is there already is updated; what the user deleted stays away.
+
+        Returns
+        -------
+        list of napari Image layers
+            All layers of the run, the samples last.
+        """
+        in_main_thread("a run is finished")
+        for data, look, _ in layers:
+            quantity = str(look["metadata"][KEY]["quantity"])
+            if quantity not in self._layers:
+                self._insert(quantity, (data, look, "image"))
+            elif (layer := self.layers.get(quantity)) is not None:
+                self._update(layer, self._final(quantity, data), look)
+        self._stale.clear()
+        return list(self.layers.values())
+
+    def set_limits(self, limits: Limits) -> None:
+        """Show the layers with other contrast limits."""
+        in_main_thread("contrast limits are changed")
+        self._limits = limits
+        for quantity, layer in self.layers.items():
+            chosen = limits.of(quantity, self._request)
+            if chosen is not None:
+                layer.contrast_limits = chosen
+
+    def remove(self) -> None:
+        """Take the layers out of the viewer, as after a run that drew nothing."""
+        in_main_thread("layers are removed")
+        for layer in self.layers.values():
+            self._viewer.layers.remove(layer)
+
+    def _final(self, quantity: str, data: Any) -> Any:
+        """Return the samples that are held in memory where they are all there; else `data`."""
+        if quantity != "samples" or not isinstance(self._stack, np.ndarray):
+            return data
+        indices = getattr(data, "indices", ())
+        if not indices or set(indices) != self._drawn:
+            return data
+        whole = len(indices) == len(self._stack)
+        return self._stack if whole else self._stack[list(indices)]
+
+    def _add(self, quantity: Quantity, data: Any, *, visible: bool) -> None:
+        look = attributes(
+            self._request,
+            quantity,
+            self._limits,
+            label=self._label,
+            visible=visible,
+            path=self._folder,
+        )
+        self._insert(quantity, (data, look, "image"))
+
+    def _insert(self, quantity: str, layer: LayerData) -> None:
+        """Add a layer, below the samples so that what is looked at stays in sight."""
+        [added] = add_layers(self._viewer, [layer])
+        self._layers[quantity] = added
+        top = self.layers.get("samples")
+        if top is not None and quantity != "samples":
+            layers = self._viewer.layers
+            layers.move(layers.index(added), layers.index(top))
+
+    def _update(self, layer: ImageLayer, data: Any, look: dict[str, Any]) -> None:
+        if layer.data is not data:
+            layer.data = data
+        layer.contrast_limits = look["contrast_limits"]
+        layer.metadata = {**layer.metadata, **look["metadata"]}
+        layer.refresh(extent=False)

@@ -1,0 +1,204 @@
+"""What can be chosen: models with their samplers, the step control, devices; no torch needed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_posterior.bundles.card import FlowMapConfig
+from napari_posterior.bundles.catalogue import entries
+from napari_posterior.bundles.info import MAX_STEPS, describe
+from napari_posterior.bundles.parts import read_parts
+from napari_posterior.errors import PosteriorError
+
+if TYPE_CHECKING:
+    from napari_posterior.bundles.card import ModelCard
+    from napari_posterior.bundles.catalogue import Entry
+    from napari_posterior.bundles.info import SamplerInfo
+    from napari_posterior.bundles.parts import PartFiles
+
+__all__ = [
+    "DeviceChoice",
+    "ModelChoice",
+    "SamplerChoice",
+    "StepControl",
+    "find_devices",
+    "read_models",
+]
+
+
+@dataclass(frozen=True)
+class StepControl:
+    """What a window shows where the number of steps is chosen.
+
+    Attributes
+    ----------
+    enabled : bool
+        Whether there is anything to choose.
+    values : tuple of int
+        What can be chosen, in increasing order.
+    default : int
+        What the model states.
+    reason : str
+        One sentence: why there is no choice, or what a choice means.
+    """
+
+    enabled: bool
+    values: tuple[int, ...]
+    default: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class SamplerChoice:
+    """A sampler that can be chosen.
+
+    Attributes
+    ----------
+    name : str
+        As in ``restore(sampler=...)``.
+    role : str
+        ``"teacher"``, ``"student"`` or ``"point"``.
+    steps : StepControl
+        Which steps it can take.
+    """
+
+    name: str
+    role: str
+    steps: StepControl
+    _part: PartFiles = field(repr=False)
+
+    def info(self, steps: int | None = None, precision: str = "float32") -> SamplerInfo:
+        """Say what the sampler is with these steps.
+
+        Raises
+        ------
+        InputError
+            If it cannot take them.
+        """
+        return describe(self._part, steps=steps, precision=precision)
+
+    def label(self, steps: int | None = None) -> str:
+        """Words for a list of runs: ``"teacher Heun-8"``, ``"kd-1"``."""
+        info = self.info(steps)
+        if self.role == "point":
+            return f"{self.name}, point estimate"
+        if self.role == "teacher":
+            return f"{self.name} {info.solver.capitalize()}-{info.steps}"
+        return f"{self.name}-{info.steps}"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model that can be chosen.
+
+    Attributes
+    ----------
+    name : str
+        As in ``restore(model=...)``.
+    card : ModelCard or None
+        What it says of itself; None where it cannot be used.
+    samplers : tuple of SamplerChoice
+        Teacher first, then the students, then the point estimate.
+    problem : str
+        Why it cannot be used; empty if it can.
+    """
+
+    name: str
+    card: ModelCard | None
+    samplers: tuple[SamplerChoice, ...]
+    problem: str = ""
+
+    def sampler(self, name: str) -> SamplerChoice | None:
+        """Return the sampler of this name; None where there is none."""
+        return next((one for one in self.samplers if one.name == name), None)
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        """Names of the students."""
+        return tuple(one.name for one in self.samplers if one.role == "student")
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """A device as it is offered.
+
+    Attributes
+    ----------
+    name : str
+        As in ``restore(device=...)``.
+    available : bool
+        Whether it can be chosen.
+    words : str
+        What it is, or why it cannot be chosen.
+    """
+
+    name: str
+    available: bool
+    words: str
+
+
+def read_models() -> tuple[ModelChoice, ...]:
+    """Read the models that are shipped or cached, also those that cannot be used.
+
+    Reads small files and no weights; to be called off the thread of a window.
+    """
+    return tuple(_read(entry) for entry in entries())
+
+
+def find_devices() -> tuple[DeviceChoice, ...]:
+    """Ask torch which devices there are: takes seconds where torch is not loaded yet."""
+    import torch
+
+    from napari_posterior.bundles.device import describe_device, pick_device
+
+    build = f"torch {torch.__version__}"
+    cuda = torch.cuda.is_available()
+    mps = torch.backends.mps.is_available()
+    missing = "no GPU was found" if torch.version.cuda else "has no CUDA; install a build with it"
+    return (
+        DeviceChoice("auto", True, f"the fastest: {pick_device('auto')}"),
+        DeviceChoice("cpu", True, describe_device("cpu")),
+        DeviceChoice("cuda", cuda, describe_device("cuda") if cuda else f"{build}: {missing}"),
+        DeviceChoice(
+            "mps",
+            mps,
+            "the GPU of this Mac" if mps else _no_mps(),
+        ),
+    )
+
+
+def _no_mps() -> str:
+    return "no Metal GPU was found" if sys.platform == "darwin" else "only on a Mac"
+
+
+def _read(entry: Entry) -> ModelChoice:
+    if entry.card is None:
+        return ModelChoice(entry.name, None, (), entry.problem)
+    try:
+        parts = read_parts(entry.folder, entry.card)
+        samplers = tuple(
+            SamplerChoice(part.name, part.role, _step_control(part), part)
+            for part in parts.values()
+        )
+    except PosteriorError as error:
+        return ModelChoice(entry.name, None, (), str(error))
+    return ModelChoice(entry.name, entry.card, samplers)
+
+
+def _step_control(part: PartFiles) -> StepControl:
+    default = describe(part, steps=None, precision="float32").steps
+    if part.role == "point":
+        reason = f"{part.name} is a point estimate: one network call, no steps to choose."
+        return StepControl(False, (default,), default, reason)
+    if isinstance(part.sampler, FlowMapConfig):
+        counts = part.sampler.step_counts
+        if len(counts) == 1:
+            noun = "step" if counts[0] == 1 else "steps"
+            reason = f"{part.name} was distilled for {counts[0]} {noun} and takes no other number."
+            return StepControl(False, counts, default, reason)
+        told = " or ".join(map(str, counts))
+        return StepControl(True, counts, default, f"{part.name} was distilled for {told} steps.")
+    reason = f"{default} steps are the reference; with any other number it is the teacher only."
+    return StepControl(True, tuple(range(1, MAX_STEPS + 1)), default, reason)

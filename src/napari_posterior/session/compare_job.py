@@ -1,0 +1,129 @@
+"""A comparison of two runs as a job of low priority."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from napari_posterior.api.progress import time_left
+from napari_posterior.runs.events import Failed, Finished, Started, StepDone, Warned
+from napari_posterior.session.job import ThreadedJob
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Hashable, Sequence
+
+    from napari_posterior.checks.report import Report
+    from napari_posterior.runs.events import Event, TerminalEvent
+    from napari_posterior.runs.run import Run
+    from napari_posterior.statistics import Statistic
+
+__all__ = ["ANALYSIS", "CompareJob"]
+
+ANALYSIS = "analysis"
+"""The lane of all that computes with samples and draws none."""
+
+
+class CompareJob(ThreadedJob["Report"]):
+    """Compare two runs; the result is the `Report`.
+
+    Parameters
+    ----------
+    teacher, student : Run or path
+        As in :func:`napari_posterior.compare`; a folder is opened in the thread of the job, with
+        the samples that it holds by then.
+    statistics : sequence of str or Statistic
+        Computed on every sample.
+    truth : array-like or path, optional
+        The known object.
+    level : float
+        Confidence level of the intervals.
+    after : callable, optional
+        Makes what a window will show of the report, in the thread of the job; fills `gathered`.
+
+    Attributes
+    ----------
+    gathered : object
+        What `after` returned; None until then.
+    """
+
+    doing = "the comparison"
+    preparing = "opening the runs"
+
+    def __init__(
+        self,
+        teacher: Run | str | os.PathLike[str],
+        student: Run | str | os.PathLike[str],
+        *,
+        statistics: Sequence[str | Statistic] = ("puncta_count",),
+        truth: Any = None,
+        level: float = 0.90,
+        title: str = "compare",
+        after: Callable[[Report], Any] | None = None,
+    ) -> None:
+        key: Hashable = (
+            "compare",
+            _place(teacher),
+            _place(student),
+            tuple(one if isinstance(one, str) else one.name for one in statistics),
+            None if truth is None else id(truth),
+            level,
+        )
+        super().__init__(title, lane=ANALYSIS, key=key)
+        self._runs = teacher, student
+        self._statistics, self._truth, self._level = tuple(statistics), truth, level
+        self._after = after
+        self.gathered: Any = None
+
+    @property
+    def report(self) -> Report | None:
+        """The result; None before, and where there is none."""
+        return self._outcome
+
+    def _work(self, report: Callable[[Event], None]) -> TerminalEvent:
+        from napari_posterior.api import compare
+        from napari_posterior.session.threads import yield_to_others
+
+        yield_to_others()
+        self._token.raise_if_cancelled()
+        start = time.monotonic()
+        total = 0
+
+        def on_step(done: int, samples: int) -> None:
+            nonlocal total
+            if not total:
+                total = samples
+                report(Started(samples, samples, 1, 0))
+            self._token.raise_if_cancelled()
+            self._count(done)
+            left = (time.monotonic() - start) / done * (samples - done)
+            report(StepDone((), 0, done, samples, done / samples, left))
+
+        found = compare(
+            *self._runs,
+            statistics=self._statistics,
+            truth=self._truth,
+            level=self._level,
+            on_step=on_step,
+        )
+        self._token.raise_if_cancelled()
+        if self._after is not None:
+            self.gathered = self._after(found)
+        for message in found.warnings:
+            report(Warned(message))
+        self._outcome = found
+        return Finished(total)
+
+    def _describe_running(self, done: int, total: int, seconds_left: float | None) -> str:
+        return ", ".join(
+            filter(None, (f"{done} of {total} samples measured", time_left(seconds_left)))
+        )
+
+    def _describe_end(self, end: TerminalEvent, seconds: float) -> str:
+        if isinstance(end, Failed):
+            return end.message
+        return f"compared in {seconds:.1f} s" if isinstance(end, Finished) else "cancelled"
+
+
+def _place(run: Run | str | os.PathLike[str]) -> Hashable:
+    return str(getattr(run, "path", run))

@@ -1,0 +1,135 @@
+"""What a run will cost, said before it begins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_posterior.session.progress import count_of
+
+if TYPE_CHECKING:
+    from napari_posterior.bundles.info import SamplerInfo
+
+__all__ = ["Cost", "Rates", "estimate_cost"]
+
+_BYTES = 4  # of a float32
+_WORKING = 64
+"""Float32 values that a network holds for each pixel while it is evaluated, in round numbers."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run will cost.
+
+    Attributes
+    ----------
+    calls_per_sample : int
+        Network calls for all planes of one sample.
+    calls : int
+        For all samples.
+    seconds : float or None
+        Expected; None where nothing was measured on this device yet.
+    stack_bytes : int
+        Of all samples as a float32 stack.
+    working_bytes : int
+        A rough figure for what a network call of one sample holds.
+    """
+
+    calls_per_sample: int
+    calls: int
+    seconds: float | None
+    stack_bytes: int
+    working_bytes: int
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words: ``"31 calls a sample, about 14 s, 16 MB of samples"``."""
+        if self.seconds is None:
+            time = "time known after the first run"
+        else:
+            time = f"about {_duration(self.seconds)}"
+        per_sample = f"{count_of(self.calls_per_sample, 'call')} a sample"
+        return f"{per_sample}, {time}, {_size(self.stack_bytes)} of samples"
+
+
+class Rates:
+    """Seconds that one pixel takes in one network call, as measured on each device."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, str, str], float] = {}
+
+    def learn(
+        self, model: str, device: str, precision: str, *, pixel_calls: float, seconds: float
+    ) -> None:
+        """Keep what a run took; a run of few calls or no time teaches nothing.
+
+        Parameters
+        ----------
+        model, device, precision : str
+            What was measured.
+        pixel_calls : float
+            Pixels times network calls that were made.
+        seconds : float
+            Time they took.
+        """
+        if pixel_calls > 0 and seconds > 0:
+            self._seconds[model, device, precision] = seconds / pixel_calls
+
+    def expect(
+        self, model: str, device: str, precision: str, *, pixel_calls: float
+    ) -> float | None:
+        """Return the seconds that a run will take; None where nothing was measured."""
+        rate = self._seconds.get((model, device, precision))
+        return None if rate is None else rate * pixel_calls
+
+
+def estimate_cost(
+    info: SamplerInfo,
+    *,
+    samples: int,
+    shape: tuple[int, ...],
+    model: str,
+    device: str,
+    rates: Rates,
+) -> Cost:
+    """Estimate what a run will cost.
+
+    Parameters
+    ----------
+    info : SamplerInfo
+        The sampler with its steps.
+    samples : int
+        How many.
+    shape : tuple of int
+        Of the image, ending with y and x.
+    model, device : str
+        As they are chosen.
+    rates : Rates
+        What was measured so far.
+    """
+    height, width = shape[-2:]
+    planes = math.prod(shape[:-2])
+    calls = info.nfe * planes * samples
+    return Cost(
+        calls_per_sample=info.nfe * planes,
+        calls=calls,
+        seconds=rates.expect(
+            model, device, info.precision, pixel_calls=float(calls) * height * width
+        ),
+        stack_bytes=samples * math.prod(shape) * _BYTES,
+        working_bytes=height * width * _WORKING * _BYTES,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _size(count: int) -> str:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{max(1, round(count / 1e3))} kB"

@@ -1,0 +1,232 @@
+"""The state of one viewer: what is chosen, which runs there are, what is compared.
+
+Values with events and no behaviour: `Controller` changes them in the thread of the window, widgets
+listen to ``state.events.<field>`` and show them.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from psygnal import SignalGroupDescriptor
+from psygnal.containers import EventedList
+
+from napari_posterior.api.settings import DEFAULT_SAMPLES
+from napari_posterior.session.choices import DeviceChoice, ModelChoice, StepControl
+from napari_posterior.session.progress import JobState, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+    from napari_posterior.checks.report import Report
+    from napari_posterior.image import Image
+    from napari_posterior.physics.camera import Camera
+    from napari_posterior.runs.run import Run
+    from napari_posterior.session.compare_job import CompareJob
+    from napari_posterior.session.cost import Cost
+    from napari_posterior.session.restore_job import RestoreJob
+
+__all__ = ["CompareState", "ImageChoice", "RestoreState", "RunEntry", "SessionState"]
+
+# Runs and reports hold arrays, which have no single answer to ==.
+_BY_IDENTITY = dict.fromkeys(("job", "run", "teacher", "student", "report"), operator.is_)
+
+Region: TypeAlias = Literal["whole", "plane", "shape"]
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """An image that can be restored, with what can be told before its pixels are read.
+
+    Attributes
+    ----------
+    name : str
+        What to call it.
+    key : Hashable
+        Equal for the same layer or file.
+    shape : tuple of int
+        Of the part that will be restored.
+    words : str
+        Axes, size and pixel size, for people: ``"YX 512 x 512, 0.23 um/px"``.
+    read : callable
+        Returns the image; called in the thread of a job.
+    problem : str
+        Why it cannot be restored; empty if it can.
+    """
+
+    name: str
+    key: Hashable
+    shape: tuple[int, ...]
+    words: str
+    read: Callable[[], Image] = field(compare=False, repr=False)
+    problem: str = ""
+
+
+@dataclass
+class RestoreState:
+    """What will be restored, how, and what it will cost.
+
+    The fields after `device` follow from the others; the controller sets them.
+
+    Attributes
+    ----------
+    image : ImageChoice or None
+        What is restored.
+    region : str
+        ``"whole"``, ``"plane"`` or ``"shape"``: which part of the layer `image` stands for.
+    camera : Camera or None
+        None: estimated from the image.
+    psf_sigma : float or None
+        In pixels; None: that of the restored image, so that it is denoised only.
+    background : float
+        Camera-side constant in photoelectrons per pixel.
+    model, sampler : str
+        Names.
+    steps : int or None
+        None: what the model states.
+    samples, seed : int
+        How many draws, and of which noise.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    models : tuple of ModelChoice
+        What there is.
+    devices : tuple of DeviceChoice
+        What there is; not asked for until torch is loaded.
+    step_control : StepControl or None
+        Which steps can be chosen for this sampler, and why no others.
+    cost : Cost or None
+        Of the run as it is set; None where something is missing.
+    problems : tuple of str
+        What keeps the run from starting, one clear sentence each.
+    """
+
+    image: ImageChoice | None = None
+    region: Region = "whole"
+    camera: Camera | None = None
+    psf_sigma: float | None = None
+    background: float = 0.0
+    model: str = "fluo2d"
+    sampler: str = "teacher"
+    steps: int | None = None
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 0
+    device: str = "auto"
+    models: tuple[ModelChoice, ...] = ()
+    devices: tuple[DeviceChoice, ...] = (
+        DeviceChoice("auto", True, "the fastest"),
+        DeviceChoice("cpu", True, "the CPU"),
+    )
+    step_control: StepControl | None = None
+    cost: Cost | None = None
+    problems: tuple[str, ...] = ()
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+
+@dataclass(eq=False)
+class RunEntry:
+    """A line in the list of runs.
+
+    Attributes
+    ----------
+    number : int
+        From 1, in the order of asking.
+    label : str
+        ``"teacher Heun-8"``.
+    role : str
+        ``"teacher"``, ``"student"`` or ``"point"``.
+    image_key : Hashable
+        Of the `ImageChoice`.
+    samples : int
+        How many are asked for.
+    job : RestoreJob or None
+        None for a run that was opened from disk.
+    state : str
+        State of the job.
+    progress : Progress
+        How far it is.
+    warnings : tuple of str
+        What the run warned of.
+    message : str
+        Why it failed; empty otherwise.
+    folder : Path or None
+        Where it is written; None before it begins.
+    run : Run or None
+        What was drawn; None before the end.
+    """
+
+    number: int
+    label: str
+    role: str
+    image_key: Hashable
+    samples: int
+    job: RestoreJob | None = None
+    state: JobState = "idle"
+    progress: Progress = field(default_factory=Progress)
+    warnings: tuple[str, ...] = ()
+    message: str = ""
+    folder: Path | None = None
+    run: Run | None = None
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(equality_operators=_BY_IDENTITY)
+
+    @property
+    def title(self) -> str:
+        """Words for a list: ``"#3 teacher Heun-8, K = 32"``."""
+        return f"#{self.number} {self.label}, K = {self.samples}"
+
+
+@dataclass
+class CompareState:
+    """What is compared, and what came of it.
+
+    Attributes
+    ----------
+    teacher, student : RunEntry or None
+        The runs.
+    statistics : tuple of str
+        Computed on every sample.
+    job : CompareJob or None
+        The comparison that runs, or the last one.
+    state : str
+        State of that job.
+    progress : Progress
+        How far it is.
+    report : Report or None
+        The last result for these runs.
+    problem : str
+        Why the runs cannot be compared, in one sentence; empty if they can.
+    """
+
+    teacher: RunEntry | None = None
+    student: RunEntry | None = None
+    statistics: tuple[str, ...] = ("puncta_count",)
+    job: CompareJob | None = None
+    state: JobState = "idle"
+    progress: Progress = field(default_factory=Progress)
+    report: Report | None = None
+    problem: str = "Choose a run of the teacher and one of a student."
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(equality_operators=_BY_IDENTITY)
+
+
+class SessionState:
+    """All that one viewer shows of this package.
+
+    Attributes
+    ----------
+    restore : RestoreState
+        What is chosen.
+    runs : EventedList of RunEntry
+        Newest last.
+    compare : CompareState
+        What is compared.
+    """
+
+    def __init__(self) -> None:
+        self.restore = RestoreState()
+        self.runs: EventedList[RunEntry] = EventedList()
+        self.compare = CompareState()

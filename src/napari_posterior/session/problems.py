@@ -1,0 +1,113 @@
+"""What keeps a run or a comparison from starting, in one clear sentence each."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from napari_posterior.errors import PosteriorError
+from napari_posterior.physics.psf import Psf
+from napari_posterior.runs.request import check_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_posterior.session.choices import ModelChoice
+    from napari_posterior.session.models import CompareState, RestoreState, RunEntry
+
+__all__ = ["find_model", "problem_of_pair", "problems_of"]
+
+_MOST_SEEDS = 2**64
+
+
+def find_model(state: RestoreState) -> ModelChoice | None:
+    """Return the model that is chosen; None where there is none of that name."""
+    return next((one for one in state.models if one.name == state.model), None)
+
+
+def problems_of(state: RestoreState) -> tuple[str, ...]:
+    """Say what keeps a run from starting."""
+    return tuple(_sentence(text) for text in _problems(state))
+
+
+def problem_of_pair(state: CompareState) -> str:
+    """Say what keeps a comparison from starting; empty if nothing does."""
+    from napari_posterior.checks.source import MIN_SAMPLES
+
+    teacher, student = state.teacher, state.student
+    if teacher is None or student is None:
+        missing = [
+            word
+            for word, entry in (("the teacher", teacher), ("a student", student))
+            if entry is None
+        ]
+        return f"Choose a run of {' and one of '.join(missing)}."
+    if teacher.role != "teacher":
+        return f"{teacher.title} is not a run of the teacher; choose one that is."
+    if student.role == "point":
+        return f"{student.title} is a point estimate: one image, not a draw; choose another run."
+    if teacher is student:
+        return "Both runs are the same one; choose two."
+    if teacher.image_key != student.image_key:
+        return "The runs are of two images or regions; choose two of one."
+    for entry in (teacher, student):
+        if (told := _too_few(entry, MIN_SAMPLES)) is not None:
+            return told
+    return ""
+
+
+def _too_few(entry: RunEntry, least: int) -> str | None:
+    if entry.run is None:
+        return f"{entry.title} has not ended; wait for it."
+    if len(entry.run) < least:
+        return f"{entry.title} holds {len(entry.run)} samples; draw {least} or more to compare it."
+    return None
+
+
+def _problems(state: RestoreState) -> Iterator[str]:
+    if state.image is None:
+        yield "choose an image to restore, or open a file"
+    elif state.image.problem:
+        yield state.image.problem
+    yield from _about_the_model(state)
+    yield from _refusal(lambda: check_samples(state.samples))
+    if not 0 <= state.seed < _MOST_SEEDS:
+        yield f"the seed is {state.seed}; give 0 or a larger whole number"
+    if (sigma := state.psf_sigma) is not None:
+        yield from _refusal(lambda: Psf(sigma))
+    if not (math.isfinite(state.background) and state.background >= 0):
+        yield f"the background is {state.background}; give photoelectrons per pixel, 0 or more"
+    for device in state.devices:
+        if device.name == state.device and not device.available:
+            yield f"the device {device.name!r} cannot be used ({device.words}); choose another"
+
+
+def _about_the_model(state: RestoreState) -> Iterator[str]:
+    if not state.models:
+        yield "no model was found yet; wait a moment, or add one"
+        return
+    model = find_model(state)
+    if model is None:
+        names = ", ".join(one.name for one in state.models)
+        yield f"there is no model called {state.model!r}; choose one of: {names}"
+        return
+    if model.problem:
+        yield model.problem
+        return
+    sampler = model.sampler(state.sampler)
+    if sampler is None:
+        names = ", ".join(one.name for one in model.samplers)
+        yield f"{model.name} has no sampler {state.sampler!r}; choose one of: {names}"
+    elif sampler.steps.enabled:
+        yield from _refusal(lambda: sampler.info(state.steps))
+
+
+def _refusal(check: Callable[[], object]) -> Iterator[str]:
+    try:
+        check()
+    except PosteriorError as error:
+        yield str(error)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,222 @@
+"""A restoration as a job."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_posterior.runs.cancel import RunCancelledError
+from napari_posterior.runs.events import Cancelled, Failed, Finished, Warned
+from napari_posterior.session.job import ThreadedJob
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+    from napari_posterior.api.settings import Settings
+    from napari_posterior.bundles.bundle import Bundle
+    from napari_posterior.image import Geometry, Image
+    from napari_posterior.runs.events import Event, TerminalEvent
+    from napari_posterior.runs.request import RestoreRequest, Role
+    from napari_posterior.runs.run import Run
+    from napari_posterior.runs.sink import EndState, RunSink
+
+__all__ = ["RestoreJob", "RunInProgress"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunInProgress:
+    """A run that is being drawn: what is known of it before its first sample.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    request : RestoreRequest
+        What was asked for, with camera, steps and device settled.
+    image : Image
+        What is restored.
+    """
+
+    path: Path
+    request: RestoreRequest
+    image: Image
+
+    @property
+    def role(self) -> Role:
+        """``"teacher"``, ``"student"`` or ``"point"``."""
+        return self.request.role
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the pixels of one sample lie."""
+        return self.image.geometry
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stack of all samples, (K, ...)."""
+        return (self.request.samples, *self.image.data.shape)
+
+
+class RestoreJob(ThreadedJob["Run"]):
+    """Draw the samples of a run; the result is the `Run`.
+
+    Image and model are read, and the weights loaded, in the thread of the job. Every
+    `SampleDone` carries the sample itself, (...) float32, so that nobody has to read it from disk.
+
+    Parameters
+    ----------
+    image : Image, ndarray, path, layer or callable
+        As in :func:`napari_posterior.restore`; a callable is called in the thread of the job and
+        returns one of these. A napari layer is better captured by a callable before: its
+        attributes would be read in the thread of the job.
+    model : str, path or Bundle
+        As in :func:`napari_posterior.restore`.
+    settings : Settings
+        What is asked for.
+    out, resume, overwrite
+        As in :func:`napari_posterior.restore`; folders are taken as they are.
+    title : str, optional
+        For a list of jobs.
+    key : Hashable, optional
+        Equal for jobs that would draw the same; by default made of all the arguments.
+    before, after : callable, optional
+        Make what a window will show of the run, in the thread of the job: `before` gets the run
+        that begins and fills `ready`, `after` the run that holds samples and fills `gathered`.
+
+    Attributes
+    ----------
+    ready, gathered : object
+        What `before` and `after` returned; None until then.
+    """
+
+    doing = "sampling"
+    preparing = "loading the model"
+
+    def __init__(
+        self,
+        image: Any,
+        model: str | os.PathLike[str] | Bundle,
+        settings: Settings,
+        *,
+        out: Path | None = None,
+        resume: Path | None = None,
+        overwrite: bool = False,
+        title: str | None = None,
+        key: Hashable = None,
+        before: Callable[[RunInProgress], Any] | None = None,
+        after: Callable[[Run], Any] | None = None,
+    ) -> None:
+        if key is None:
+            key = (_identity(image), str(model), settings, out, resume)
+        super().__init__(title or f"restore by {settings.sampler}", lane=settings.device, key=key)
+        self.settings = settings
+        self._image = image
+        self._model = model
+        self._out, self._resume, self._overwrite = out, resume, overwrite
+        self._live: RunInProgress | None = None
+        self._run: Run | None = None
+        self._before, self._after = before, after
+        self.ready: Any = None
+        self.gathered: Any = None
+
+    @property
+    def live(self) -> RunInProgress | None:
+        """The run while it is drawn; there from the first event on."""
+        return self._live
+
+    @property
+    def run(self) -> Run | None:
+        """What was drawn, however the job ended; None before, and where nothing can be opened."""
+        return self._run
+
+    def _partial(self) -> Run | None:
+        return self._run
+
+    def _work(self, report: Callable[[Event], None]) -> TerminalEvent:
+        from napari_posterior.api.begin import begin, open_written
+        from napari_posterior.runs.runner import run_sampling
+        from napari_posterior.session.threads import leave_a_core_free
+
+        self._token.raise_if_cancelled()
+        with leave_a_core_free():
+            source = self._image
+            image = source() if callable(source) and not hasattr(source, "data") else source
+            try:
+                begun = begin(
+                    image,
+                    self._model,
+                    self.settings,
+                    out=self._out,
+                    resume=self._resume,
+                    overwrite=self._overwrite,
+                    token=self._token,
+                )
+            except RunCancelledError:
+                return Cancelled(0)
+            self._live = RunInProgress(begun.writer.path, begun.job.request, begun.image)
+            if self._before is not None:
+                self.ready = self._before(self._live)
+            for message in begun.warnings:
+                report(Warned(message))
+
+            def tell(event: Event) -> None:
+                if not isinstance(event, Finished | Cancelled | Failed):
+                    report(event)
+
+            sink = _Showing(begun.writer)
+            end = run_sampling(begun.job, sink=sink, token=self._token, on_event=tell)
+        run = open_written(begun.writer)
+        if run is not None and len(run):
+            self._look_ahead(run, report)
+        # The end is told only when the run is there for those who hear of it.
+        self._run = run
+        self._outcome = run
+        return end
+
+    def _look_ahead(self, run: Run, report: Callable[[Event], None]) -> None:
+        """Read and compute what a window shows, so that the window need not; the run keeps it."""
+        try:
+            for name in ("mean", "sd", "input"):
+                getattr(run, name)
+            if self._after is not None:
+                self.gathered = self._after(run)
+        except Exception as error:
+            _LOG.exception("a run cannot be shown")
+            report(Warned(f"The run is in {run.path}, but cannot be shown: {error}"))
+
+
+class _Showing:
+    """Passes samples on to a sink and gives them, not their folders, to those who watch."""
+
+    def __init__(self, sink: RunSink) -> None:
+        self._sink = sink
+
+    @property
+    def completed(self) -> frozenset[int]:
+        return self._sink.completed
+
+    def write_sample(self, index: int, sample: np.ndarray) -> np.ndarray:
+        self._sink.write_sample(index, sample)
+        return sample.copy()  # a row of a batch would keep the whole batch in memory
+
+    def warn(self, message: str) -> None:
+        self._sink.warn(message)
+
+    def finish(self, state: EndState, message: str = "") -> None:
+        self._sink.finish(state, message)
+
+
+def _identity(image: Any) -> Hashable:
+    """Return what tells one image from another without reading its pixels."""
+    data = getattr(image, "data", image)
+    if isinstance(data, np.ndarray):
+        where = data.__array_interface__["data"][0]
+        return where, data.shape, data.strides, str(data.dtype)
+    return image if isinstance(image, str) else id(image)
