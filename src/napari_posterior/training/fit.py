@@ -136,10 +136,10 @@ def _join_and_train(
 ) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=settings.processes)
-    try:
-        _train(make_recipe(rank), settings, folder, rank, report)
-    finally:
-        dist.destroy_process_group()
+    _train(make_recipe(rank), settings, folder, rank, report)
+    # together: a process that leaves while another still works takes its connections with it
+    dist.barrier()
+    dist.destroy_process_group()
 
 
 def _train(
