@@ -188,7 +188,8 @@ def test_a_colour_layer_is_refused():
 
 
 def test_a_napari_layer_is_taken_as_it_is():
-    layers = pytest.importorskip("napari.layers")
+    from napari import layers
+
     made = layers.Image(
         np.random.default_rng(0).random((3, 20, 20)),
         scale=(1, 0.5, 0.5),
