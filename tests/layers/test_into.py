@@ -86,6 +86,14 @@ def test_pixel_is_inside_where_its_centre_is(viewer, measured_image):
     assert rectangle_of(layer, shapes) == (slice(4, 21), slice(5, 21))
 
 
+@pytest.mark.parametrize("shift", [0.0, 2.5, 777.7])
+def test_rectangle_through_the_centres_takes_its_first_and_last_rows(shift, viewer, measured_image):
+    layer = show(viewer, measured_image(), translate=(shift, shift))
+    corners = rectangle(4, 10, 15, 29) * layer.scale + shift
+    shapes = viewer.add_shapes([corners], units=layer.units)
+    assert rectangle_of(layer, shapes) == (slice(4, 16), slice(10, 30))
+
+
 def test_rectangle_is_cut_at_the_edge_of_the_image(viewer, measured_image):
     layer = show(viewer, measured_image())
     shapes = draw(viewer, layer, (-9, 12), (20, 99))

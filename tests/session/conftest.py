@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from napari_posterior.api.settings import Settings
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.psf import Psf
+from napari_posterior.session.progress import ENDED
 from napari_posterior.session.restore_job import RestoreJob
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def make_job(tiny_bundle: Path, measured: np.ndarray) -> Callable[..., RestoreJo
     """Make a job of the tiny model: three samples of a one-step student, one at a time."""
 
     def make(image: Any = None, *, model: Any = None, **changes: Any) -> RestoreJob:
-        names = ("out", "resume", "overwrite", "title", "key", "before", "after")
+        names = ("out", "resume", "overwrite", "title", "key", "statistics", "before", "after")
         options = {name: changes.pop(name) for name in names if name in changes}
         fields: dict[str, Any] = {
             "sampler": "kd",
@@ -49,6 +51,20 @@ def make_job(tiny_bundle: Path, measured: np.ndarray) -> Callable[..., RestoreJo
         return RestoreJob(image, model or tiny_bundle, settings, **options)
 
     return make
+
+
+@pytest.fixture
+def ended() -> Callable[..., None]:
+    """Wait until the news of the end of some runs or jobs has arrived where it is shown."""
+
+    def wait(*shown: Any, seconds: float = 60) -> None:
+        last = time.monotonic() + seconds
+        for one in shown:
+            while one.state not in ENDED:
+                assert time.monotonic() < last
+                time.sleep(0.01)
+
+    return wait
 
 
 class Gate:

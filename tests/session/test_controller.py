@@ -9,13 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import napari_posterior.api
 from napari_posterior.errors import InputError, RunError
 from napari_posterior.image import as_image
 from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.estimate import CameraEstimate
 from napari_posterior.session.choices import read_models
 from napari_posterior.session.controller import Controller
+from napari_posterior.session.job import start_in_thread
 from napari_posterior.session.models import ImageChoice
 from napari_posterior.session.progress import ENDED
+from napari_posterior.session.queue import JobQueue, ThreadRunner
+from napari_posterior.statistics import FunctionStatistic
 
 
 class Layers:
@@ -197,3 +202,174 @@ def test_runs_of_two_images_are_not_compared(controller):
     compare.teacher = other
     compare.student = entry
     assert compare.problem == "The runs are of two images or regions; choose two of one."
+
+
+def test_numbers_of_the_samples_are_on_the_list_while_others_are_drawn(controller):
+    let_go, second = threading.Event(), threading.Event()
+    sums = []
+
+    def measure(x, context):
+        sums.append(float(x.sum()))
+        if len(sums) == 2:
+            second.set()
+            assert let_go.wait(20)
+        return sums[-1]
+
+    statistic = FunctionStatistic(measure, "sum", "sum", "photoelectrons")
+    controller.state.compare.statistics = (statistic,)
+    entry = controller.run()
+    assert second.wait(20)
+    assert entry.measured == ()
+    controller.refresh()
+    assert [(one.id, len(one.values)) for one in entry.measured] == [("sum", 1), ("likelihood", 1)]
+    assert controller.current is entry
+    let_go.set()
+    ended(entry)
+    np.testing.assert_array_equal(entry.measured[0].values, sums)
+
+
+def test_numbers_on_the_list_are_those_of_the_report(controller):
+    teacher, student = ended(*controller.run_pair())
+    report = controller.compare().result(60)
+    for entry, role in ((teacher, "teacher"), (student, "student")):
+        for one, there in zip(entry.measured, report.figures.values, strict=True):
+            assert (one.id, one.title, one.unit) == (there.id, there.title, there.unit)
+            np.testing.assert_array_equal(one.values, getattr(there, role))
+
+
+class Silent(ThreadRunner):
+    """Holds back the news of all jobs; only snapshots tell of them."""
+
+    def __init__(self):
+        self.news = threading.Event()
+
+    def start(self, job, deliver):
+        def late(event):
+            assert self.news.wait(60)
+            deliver(event)
+
+        start_in_thread(job, late)
+
+
+def test_the_comparison_is_looked_at_between_two_events(tiny_model, measured, monkeypatch):
+    ready, let_go = threading.Event(), threading.Event()
+    compare = napari_posterior.api.compare
+
+    def slowly(*runs, on_step, **options):
+        for done in (1, 2):
+            on_step(done, 8)
+        ready.set()
+        assert let_go.wait(20)
+        return compare(*runs, **options)
+
+    controller = Controller(queue=JobQueue(runner := Silent()))
+    controller.set_models(tuple(one for one in read_models() if one.name == tiny_model))
+    restore = controller.state.restore
+    restore.image = ImageChoice("cell", 1, measured.shape, "YX", read=lambda: as_image(measured))
+    restore.psf_sigma, restore.samples, restore.device = 1.4, 4, "cpu"
+    runner.news.set()
+    ended(*controller.run_pair("kd"))
+    runner.news.clear()
+    monkeypatch.setattr("napari_posterior.api.compare", slowly)
+    state = controller.state.compare
+    job = controller.compare()
+    assert (state.state, controller.comparing) == ("waiting", True)
+    assert ready.wait(20)
+    controller.refresh()
+    assert (state.state, state.progress.done, state.progress.total) == ("running", 2, 8)
+    let_go.set()
+    assert job.wait(60)
+    controller.refresh()
+    assert state.state == "running"  # the end comes with its event
+    runner.news.set()
+    ended(state)
+    assert (state.state, controller.comparing) == ("done", False)
+    assert state.report is job.report
+    assert controller.close(20)
+
+
+@pytest.fixture
+def estimates(monkeypatch):
+    """Cameras are estimated at once; how often is noted."""
+    made = []
+    resolved = CameraEstimate(Camera(2.2, 99.0, 1.4, "estimated"), (2.0, 2.4), True, ("Guessed.",))
+
+    def estimate(data):
+        made.append(resolved)
+        return made[-1]
+
+    monkeypatch.setattr("napari_posterior.api.camera.estimate_camera", estimate)
+    return made
+
+
+def test_a_pair_estimates_its_camera_once(controller, estimates):
+    controller.state.restore.camera = None
+    teacher, student = ended(*controller.run_pair())
+    assert len(estimates) == 1
+    assert teacher.run.request.camera == student.run.request.camera == estimates[0].camera
+    assert "Guessed." in teacher.warnings
+    (told,) = [one for one in student.warnings if one.startswith("The camera is the one")]
+    assert "2.2 ADU/e-, offset 99 ADU, read noise 1.4 e-" in told
+    assert told in student.run.warnings
+    assert controller.compare().result(60).warnings.count("Guessed.") == 1
+
+
+def test_a_pair_whose_image_does_not_tell_the_gain_says_so_in_both_runs(controller, monkeypatch):
+    camera = Camera(1.7, 98.0, 2.0, "estimated")
+    monkeypatch.setattr(
+        "napari_posterior.api.camera.estimate_camera",
+        lambda data: CameraEstimate(camera, (0.0, 9.0), False, ("Not told.",)),
+    )
+    controller.state.restore.camera = None
+    for entry in ended(*controller.run_pair()):
+        assert entry.run.request.camera == camera
+        assert entry.run.request.blind
+        assert "Not told." in entry.warnings
+        assert any("because the gain is not resolved" in one for one in entry.warnings)
+        assert not any("as was asked" in one for one in entry.warnings)
+
+
+def test_what_waits_is_told_in_words(controller, gate):
+    assert (controller.current, controller.waiting) == (None, 0)
+    assert controller.describe_waiting() == ""
+    first = controller.run()
+    assert gate.reached.wait(20)
+    controller.refresh()
+    assert (controller.current, controller.waiting) == (first, 0)
+    for seed, told in ((1, "1 run waits"), (2, "2 runs wait")):
+        controller.state.restore.seed = seed
+        controller.run()
+        assert controller.describe_waiting() == told
+    controller.cancel()
+    gate.open.set()
+    ended(*controller.state.runs)
+    assert (controller.current, controller.describe_waiting()) == (None, "")
+
+
+def test_a_run_is_chosen_for_the_comparison_when_it_begins(controller, gate):
+    compare = controller.state.compare
+    gate.open.set()
+    (before,) = ended(controller.run())
+    gate.open.clear()
+    gate.reached.clear()
+    running = controller.run()
+    until(lambda: compare.student is running)
+    compare.teacher = SimpleNamespace(role="teacher", title="#9", run=[0] * 9, image_key=0)
+    assert compare.problem == f"{running.title} has not ended; wait for it."
+    running.job.cancel()
+    gate.fault = RuntimeError("CUDA error")
+    gate.open.set()
+    ended(running)
+    assert len(running.run) == 0
+    assert compare.student is before
+
+
+def test_a_run_that_is_forgotten_while_it_is_drawn_is_not_compared(controller, gate):
+    entry = controller.run()
+    assert gate.reached.wait(20)
+    until(lambda: controller.state.compare.student is entry)
+    controller.forget(entry)
+    gate.open.set()
+    ended(entry)
+    assert len(entry.run)
+    assert controller.state.compare.student is None

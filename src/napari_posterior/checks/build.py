@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_posterior.checks.gram import coupling, same_samples
-from napari_posterior.checks.likelihood import ResidualMeter, Residuals, find_residual_difference
+from napari_posterior.checks.likelihood import find_residual_difference
 from napari_posterior.checks.mean import find_mean_gap
+from napari_posterior.checks.measure import SampleMeter
 from napari_posterior.checks.report import Figures, Report, RunPictures, Values
 from napari_posterior.checks.source import MIN_SAMPLES, Stack, check_comparable, describe
 from napari_posterior.checks.stream import Moments, read_pixels
@@ -22,13 +23,13 @@ from napari_posterior.checks.variance import (
     log2_variance_ratio_map,
 )
 from napari_posterior.errors import InputError
-from napari_posterior.statistics import Statistic, evaluate, get_statistic, make_context
+from napari_posterior.statistics import Statistic, get_statistic
 
 if TYPE_CHECKING:
     from napari_posterior.checks.finding import Finding
     from napari_posterior.checks.gram import Gram
+    from napari_posterior.checks.measure import MeasuredSample, SampleValues
     from napari_posterior.checks.source import Description, SampleSource
-    from napari_posterior.statistics import StatisticContext
 
 __all__ = ["build_report"]
 
@@ -89,17 +90,16 @@ def build_report(
     known = None if truth is None else _check_truth(truth, stacks[0])
 
     measurements = [teacher.measurement(i) for i in range(stacks[0].planes)]
-    contexts = [
-        make_context(m, pixel_size=described[0].pixel_size, unit=described[0].unit)
-        for m in measurements
-    ]
     pixels = read_pixels(*stacks, plane=plane, truth=known)
-    meter = ResidualMeter(measurements)
+    meter = SampleMeter(
+        measurements, chosen, pixel_size=described[0].pixel_size, unit=described[0].unit
+    )
     total = stacks[0].count + stacks[1].count
     tables = [
-        _measure(stack, chosen, contexts, meter, on_step, start, total)
+        _measure(stack, meter, on_step, start, total)
         for stack, start in zip(stacks, (0, stacks[0].count), strict=True)
     ]
+    *measured, residual = meter.values([*tables[0], *tables[1]])
 
     seeds = described[0].seed, described[1].seed
     coupled = seeds[0] is not None and seeds[0] == seeds[1]
@@ -117,37 +117,33 @@ def build_report(
     ]
     values: list[Values] = []
     threshold = {
-        "puncta_amplitude": [c.puncta_threshold for c in contexts],
+        "puncta_amplitude": [c.puncta_threshold for c in meter.contexts],
         "puncta_amplitude_unit": "photoelectrons/px",
-        "puncta_amplitude_input": [c.puncta_threshold_adu for c in contexts],
-        "background": [c.background for c in contexts],
+        "puncta_amplitude_input": [c.puncta_threshold_adu for c in meter.contexts],
+        "background": [c.background for c in meter.contexts],
         "fixed_from": "the measurement, before sampling",
     }
-    for one in chosen:
-        for key in tables[0][0][0][one.name]:
-            name, title = one.name, one.title
-            if key:
-                name, title = f"{one.name}.{key}", f"{one.title}, {key.replace('_', ' ')}"
-            columns = [np.array([row[one.name][key] for row in table[0]]) for table in tables]
-            values.append(Values(name, title, one.unit, columns[0], columns[1]))
-            first, second = (column[rows] for column, rows in zip(columns, keep, strict=True))
-            findings.append(
-                find_difference(name, title, one.unit, first, second, level=level, paired=paired)
-            )
-            findings.append(
-                find_spread_ratio(name, title, first, second, level=level, paired=paired)
-            )
+    for one in measured:
+        columns = np.split(one.values, [stacks[0].count])
+        values.append(Values(one.id, one.title, one.unit, columns[0], columns[1]))
+        first, second = (column[rows] for column, rows in zip(columns, keep, strict=True))
+        findings.append(
+            find_difference(one.id, one.title, one.unit, first, second, level=level, paired=paired)
+        )
+        findings.append(
+            find_spread_ratio(one.id, one.title, first, second, level=level, paired=paired)
+        )
     camera_given = all(m.camera.source == "given" for m in measurements)
     findings.append(
         find_residual_difference(
-            [tables[0][1][row] for row in keep[0]],
-            [tables[1][1][row] for row in keep[1]],
+            [tables[0][row].residuals for row in keep[0]],
+            [tables[1][row].residuals for row in keep[1]],
             level=level,
             paired=paired,
             camera_given=camera_given,
         )
     )
-    values.append(_residual_values(tables[0][1], tables[1][1]))
+    values.append(_residual_values(residual, *tables))
     if pixels.scores is not None:
         findings += find_calibration(*pixels.scores, level=level, coupled=coupled)
 
@@ -185,34 +181,29 @@ def build_report(
 
 
 def _measure(
-    stack: Stack,
-    chosen: list[Statistic],
-    contexts: list[StatisticContext],
-    meter: ResidualMeter,
-    on_step: Progress | None,
-    done: int,
-    total: int,
-) -> tuple[list[dict[str, dict[str, float]]], list[Residuals]]:
-    """Compute all statistics and the residuals of every sample of a run."""
-    numbers, scores = [], []
+    stack: Stack, meter: SampleMeter, on_step: Progress | None, done: int, total: int
+) -> list[MeasuredSample]:
+    """Measure every sample of a run."""
+    found = []
     for sample in range(stack.count):
-        planes = [stack.plane(sample, index) for index in range(stack.planes)]
-        numbers.append({one.name: evaluate(one, planes, contexts) for one in chosen})
-        scores.append(meter.measure(planes))
+        found.append(meter.measure([stack.plane(sample, index) for index in range(stack.planes)]))
         if on_step is not None:
             on_step(done + sample + 1, total)
-    return numbers, scores
+    return found
 
 
-def _residual_values(teacher: list[Residuals], student: list[Residuals]) -> Values:
+def _residual_values(
+    residual: SampleValues, teacher: list[MeasuredSample], student: list[MeasuredSample]
+) -> Values:
+    columns = np.split(residual.values, [len(teacher)])
     return Values(
-        id="likelihood",
-        title="likelihood residual",
-        unit="reduced chi-squared",
-        teacher=np.array([r.chi2 for r in teacher]),
-        student=np.array([r.chi2 for r in student]),
+        residual.id,
+        residual.title,
+        residual.unit,
+        columns[0],
+        columns[1],
         expected=1.0,
-        sd=float(np.mean([r.chi2_sd for r in [*teacher, *student]])),
+        sd=float(np.mean([one.residuals.chi2_sd for one in [*teacher, *student]])),
     )
 
 

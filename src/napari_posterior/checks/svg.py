@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Place = Callable[[float], float]
 
-__all__ = ["CHART_STYLE", "histogram", "standalone", "strip"]
+__all__ = ["CHART_STYLE", "histogram", "shared_edges", "standalone", "strip"]
 
 CHART_STYLE: Final = """
 .chart{font:13px system-ui,sans-serif;--c-ink:#1f2328;--c-soft:#6b7280;--c-line:#c9ced6;
@@ -54,7 +54,7 @@ def histogram(values: Values, *, names: tuple[str, str]) -> str:
     names : tuple of str
         Teacher and student in the legend.
     """
-    edges = _edges(values.teacher, values.student)
+    edges = shared_edges(values.teacher, values.student)
     shares = [np.histogram(v, edges)[0] / len(v) for v in (values.teacher, values.student)]
     low, high = edges[0], edges[-1]
     if values.expected is not None:
@@ -171,8 +171,19 @@ def standalone(svg: str) -> str:
     return svg.replace("<svg ", head, 1).replace(">", f"><style>{CHART_STYLE}</style>", 1)
 
 
-def _edges(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
-    """Choose common bins: one for each whole number where that gives few, else round widths."""
+def shared_edges(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
+    """Choose common bins: one for each whole number where that gives few, else round widths.
+
+    Parameters
+    ----------
+    teacher, student : ndarray, (K,)
+        Finite numbers; at least one in one of them.
+
+    Returns
+    -------
+    ndarray, (bins + 1,)
+        Edges in increasing order.
+    """
     joined = np.concatenate([teacher, student]).astype(np.float64)
     low, high = float(joined.min()), float(joined.max())
     whole = bool((joined == np.round(joined)).all())

@@ -6,6 +6,12 @@ What touches a viewer belongs to the main thread; what only reads may be called 
 
 from __future__ import annotations
 
+from napari_posterior.layers.choices import (
+    AcquisitionSettings,
+    can_be_restored,
+    image_choice,
+    sample_settings,
+)
 from napari_posterior.layers.into import image_from_layer, plane_at, rectangle_of
 from napari_posterior.layers.limits import Limits, expected_limits, shared_by
 from napari_posterior.layers.live import LiveRun, empty_stack
@@ -22,22 +28,27 @@ from napari_posterior.layers.out import (
     share_limits,
 )
 from napari_posterior.layers.reader import get_reader, read_run
+from napari_posterior.layers.side import ViewerLayers
 from napari_posterior.layers.thread import WrongThreadError, in_main_thread
 
 __all__ = [
     "KEY",
+    "AcquisitionSettings",
     "LayerData",
     "Limits",
     "LiveRun",
+    "ViewerLayers",
     "WrongThreadError",
     "add_comparison",
     "add_layers",
     "add_run",
+    "can_be_restored",
     "choose_label",
     "comparison_layers",
     "empty_stack",
     "expected_limits",
     "get_reader",
+    "image_choice",
     "image_from_layer",
     "in_main_thread",
     "input_layer",
@@ -48,6 +59,7 @@ __all__ = [
     "rectangle_of",
     "residual_layer",
     "run_layers",
+    "sample_settings",
     "share_limits",
     "shared_by",
 ]

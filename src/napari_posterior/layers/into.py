@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ import pint
 from napari_posterior.errors import InputError
 from napari_posterior.image import SAMPLE_AXIS, as_image
 from napari_posterior.image.check import refuse_colour
+from napari_posterior.layers.names import quantity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +24,18 @@ if TYPE_CHECKING:
 
     from napari_posterior.image import Image
 
-__all__ = ["image_from_layer", "plane_at", "rectangle_of"]
+__all__ = [
+    "LayerPart",
+    "cut",
+    "find_part",
+    "image_from_layer",
+    "plane_at",
+    "rectangle_of",
+    "refuse_unfit",
+]
 
 _MOST_AXES: Final = 4
-_DIGITS: Final = 6  # of a pixel: world coordinates come with rounding errors
+_DIGITS: Final = 3  # of a pixel: shapes are drawn in float32, also far from the origin
 
 
 def image_from_layer(
@@ -63,36 +73,122 @@ def image_from_layer(
         If the layer is a result or in colour, is rotated or sheared, or the rectangle or plane
         lies outside of it.
     """
-    _check(layer)
-    ndim = int(layer.ndim)
-    part = [slice(None)] * ndim
+    refuse_unfit(layer)
+    return cut(layer, find_part(layer, shapes=shapes, plane_of=plane_of), name=name)
+
+
+def find_part(
+    layer: ImageLayer, *, shapes: Shapes | None = None, plane_of: ViewerModel | None = None
+) -> tuple[slice, ...]:
+    """Return the slices of the part of a layer that `image_from_layer` takes.
+
+    Raises
+    ------
+    InputError
+        If the rectangle or the plane lies outside of the layer.
+    """
+    part = [slice(None)] * int(layer.ndim)
     if plane_of is not None:
         part[:-2] = [slice(i, i + 1) for i in plane_at(layer, plane_of)]
     if shapes is not None:
         part[-2:] = rectangle_of(layer, shapes)
-    return cut(layer, part, name=name)
+    return tuple(part)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPart:
+    """A part of an image layer, held without the layer: any thread may read it.
+
+    Parameters
+    ----------
+    data : array-like
+        Full resolution of the whole layer; NumPy, dask, Zarr and the like.
+    part : tuple of slice
+        What is taken, with a start and a stop for each axis.
+    scale, translate, units, axis_labels, name, source
+        Of the whole layer, as they were when this was made.
+    """
+
+    data: Any
+    part: tuple[slice, ...]
+    scale: np.ndarray
+    translate: np.ndarray
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+    name: str
+    source: Any
+
+    @classmethod
+    def of(cls, layer: ImageLayer, part: Sequence[slice] | None = None) -> LayerPart:
+        """Take ``layer.data[part]``, by default all; in the main thread.
+
+        The slices start at 0 or more and have no step.
+        """
+        shape = _shape(layer)
+        given = [slice(None)] * len(shape) if part is None else part
+        return cls(
+            _full_resolution(layer),
+            tuple(slice(*one.indices(size)[:2]) for one, size in zip(given, shape, strict=True)),
+            np.array(layer.scale, float),
+            np.array(layer.translate, float),
+            tuple(layer.units),
+            tuple(layer.axis_labels),
+            str(layer.name),
+            layer.source,
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the image that is taken."""
+        sizes = self._sizes
+        return tuple(sizes[i] for i in self.kept)
+
+    @property
+    def kept(self) -> list[int]:
+        """The axes of the layer that the image has: of a plane of many, the first are given up."""
+        sizes = self._sizes
+        spare = len(sizes) - _MOST_AXES
+        return [i for i in range(len(sizes)) if not (i < spare and sizes[i] == 1)]
+
+    def read(self, *, name: str | None = None) -> Image:
+        """Read the pixels, and no others; may wait for the disk.
+
+        They are a copy: what is painted into the layer later on does not change them.
+        """
+        data = np.array(self.data[self.part])
+        return as_image(self._view(data.reshape(self.shape)), name=name)
+
+    def outline(self) -> Image:
+        """Return the image without its pixels, which are all 0; reads nothing.
+
+        Raises
+        ------
+        InputError
+            If scale, position or axes cannot be those of an image.
+        """
+        return as_image(self._view(np.broadcast_to(np.uint8(0), self.shape)))
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [max(one.stop - one.start, 0) for one in self.part]
+
+    def _view(self, data: np.ndarray) -> SimpleNamespace:
+        kept = self.kept
+        starts = np.array([one.start for one in self.part], float)
+        return SimpleNamespace(
+            data=data,
+            scale=self.scale[kept],
+            translate=(self.translate + starts * self.scale)[kept],
+            units=[self.units[i] for i in kept],
+            axis_labels=[self.axis_labels[i] for i in kept],
+            name=self.name,
+            source=self.source,
+        )
 
 
 def cut(layer: ImageLayer, part: Sequence[slice], *, name: str | None = None) -> Image:
     """Take ``layer.data[part]`` as an image; the slices start at 0 or more and have no step."""
-    level = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    data = np.asarray(level[tuple(part)])
-    # a plane of many axes: those of length 1 are given up from the front
-    spare = data.ndim - _MOST_AXES
-    kept = [i for i in range(data.ndim) if not (i < spare and data.shape[i] == 1)]
-    scale, shift = np.asarray(layer.scale, float), np.asarray(layer.translate, float)
-    starts = np.array([one.start or 0 for one in part], float)
-    view = SimpleNamespace(
-        data=data.reshape([data.shape[i] for i in kept]),
-        scale=scale[kept],
-        translate=(shift + starts * scale)[kept],
-        units=[layer.units[i] for i in kept],
-        axis_labels=[layer.axis_labels[i] for i in kept],
-        rgb=layer.rgb,
-        name=layer.name,
-        source=layer.source,
-    )
-    return as_image(view, name=name)
+    return LayerPart.of(layer, part).read(name=name)
 
 
 def rectangle_of(layer: ImageLayer, shapes: Shapes) -> tuple[slice, slice]:
@@ -152,12 +248,20 @@ def plane_at(layer: ImageLayer, viewer: ViewerModel) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _check(layer: ImageLayer) -> None:
-    """Refuse what cannot be restored whatever its pixels are."""
+def refuse_unfit(layer: ImageLayer) -> None:
+    """Refuse what cannot be restored whatever its pixels are.
+
+    Raises
+    ------
+    InputError
+        If the layer is a result or in colour, or is rotated or sheared.
+    """
     if layer.rgb:
         refuse_colour(layer.name)
     if SAMPLE_AXIS in layer.axis_labels:
         raise InputError(f"{layer.name} holds samples already; choose the measured image")
+    if quantity_of(layer) not in (None, "input"):
+        raise InputError(f"{layer.name} is a result of a run; choose the measured image")
     turned = layer.affine.affine_matrix
     if not (
         np.allclose(layer.rotate, np.eye(len(layer.rotate)))
@@ -170,9 +274,12 @@ def _check(layer: ImageLayer) -> None:
         )
 
 
+def _full_resolution(layer: ImageLayer) -> Any:
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+
+
 def _shape(layer: ImageLayer) -> tuple[int, ...]:
-    level = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    return tuple(int(size) for size in level.shape)
+    return tuple(int(size) for size in _full_resolution(layer).shape)
 
 
 def _in_units_of(wanted: Any, given: Any) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_posterior.layers.follow import kept_selection
 from napari_posterior.layers.names import KEY, choose_label
 from napari_posterior.layers.out import add_layers, attributes
-from napari_posterior.layers.thread import in_main_thread
+from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.runs.run import SampleStack
 
 if TYPE_CHECKING:
@@ -77,9 +79,13 @@ def empty_stack(request: RestoreRequest, folder: Path | None = None) -> np.ndarr
     """
     image = request.image
     shape = (request.samples, *image.shape)
-    if folder is not None and 4 * math.prod(shape) > MEMORY_LIMIT:
-        return GrowingStack(folder, request.samples, image.geometry, image.shape)
-    return np.full(shape, np.nan, np.float32)
+    if folder is None or 4 * math.prod(shape) <= MEMORY_LIMIT:
+        try:
+            return np.full(shape, np.nan, np.float32)
+        except MemoryError:
+            if folder is None:
+                raise
+    return GrowingStack(folder, request.samples, image.geometry, image.shape)
 
 
 class LiveRun:
@@ -122,13 +128,14 @@ class LiveRun:
         stack: np.ndarray | GrowingStack | None = None,
     ) -> None:
         in_main_thread("the layers of a run are made")
-        self._viewer = viewer
+        self._viewer = weakref.ref(unwrapped(viewer))
         self._request = request
         self._limits = limits
         self._label = label or choose_label(viewer.layers, request)
         self._folder = folder
         self._layers: dict[str, ImageLayer] = {}
         self._drawn: set[int] = set()
+        self._newest: int | None = None
         self._stale: set[str] = set()
         self._stack = empty_stack(request, folder) if stack is None else stack
         first: Quantity = "point estimate" if request.role == "point" else "samples"
@@ -141,15 +148,26 @@ class LiveRun:
         return self._label
 
     @property
+    def request(self) -> RestoreRequest:
+        """What is drawn."""
+        return self._request
+
+    @property
     def layers(self) -> dict[str, ImageLayer]:
-        """The layers that are still in the viewer, by what they show."""
-        there = list(self._viewer.layers)
+        """The layers that are still in the viewer, by what they show; none once it is gone."""
+        viewer = self._viewer()
+        there = [] if viewer is None else list(viewer.layers)
         return {quantity: layer for quantity, layer in self._layers.items() if layer in there}
 
     @property
     def drawn(self) -> frozenset[int]:
         """Indices of the samples that were filled in."""
         return frozenset(self._drawn)
+
+    @property
+    def newest(self) -> int | None:
+        """Index of the sample that was filled in last; None before the first one."""
+        return self._newest
 
     def add_sample(self, index: int, sample: np.ndarray) -> None:
         """Fill in one sample; it is seen after the next `refresh`.
@@ -167,20 +185,31 @@ class LiveRun:
         else:
             self._stack.mark(index)
         self._drawn.add(index)
+        self._newest = index
         self._stale.update(("samples", "point estimate"))
 
     def show(self, quantity: Quantity, data: np.ndarray) -> None:
         """Add or replace a layer beside the samples: the mean, sd or variance so far."""
         in_main_thread("a layer is shown")
-        if quantity not in self._layers:
-            self._add(quantity, data, visible=False)
+        viewer = self._viewer()
+        if quantity not in self._layers and viewer is not None:
+            with kept_selection(viewer):
+                self._add(quantity, data, visible=False)
         elif (layer := self.layers.get(quantity)) is not None:
             layer.data = data
 
-    def refresh(self) -> bool:
-        """Draw again what was filled in since the last call; say whether there was anything."""
+    def refresh(self, *, drawn: bool = False) -> bool:
+        """Draw again what was filled in since the last call; say whether there was anything.
+
+        Parameters
+        ----------
+        drawn : bool
+            It has been drawn already, as where a slider was moved.
+        """
         in_main_thread("layers are refreshed")
         stale, self._stale = self._stale, set()
+        if drawn:
+            return False
         layers = [layer for quantity, layer in self.layers.items() if quantity in stale]
         for layer in layers:
             layer.refresh(extent=False)
@@ -201,12 +230,11 @@ class LiveRun:
             All layers of the run, the samples last.
         """
         in_main_thread("a run is finished")
-        for data, look, _ in layers:
-            quantity = str(look["metadata"][KEY]["quantity"])
-            if quantity not in self._layers:
-                self._insert(quantity, (data, look, "image"))
-            elif (layer := self.layers.get(quantity)) is not None:
-                self._update(layer, self._final(quantity, data), look)
+        viewer = self._viewer()
+        if viewer is None:
+            return []
+        with kept_selection(viewer):
+            self._take_over(layers)
         self._stale.clear()
         return list(self.layers.values())
 
@@ -222,8 +250,19 @@ class LiveRun:
     def remove(self) -> None:
         """Take the layers out of the viewer, as after a run that drew nothing."""
         in_main_thread("layers are removed")
+        viewer = self._viewer()
+        if viewer is None:
+            return
         for layer in self.layers.values():
-            self._viewer.layers.remove(layer)
+            viewer.layers.remove(layer)
+
+    def _take_over(self, layers: Sequence[LayerData]) -> None:
+        for data, look, _ in layers:
+            quantity = str(look["metadata"][KEY]["quantity"])
+            if quantity not in self._layers:
+                self._insert(quantity, (data, look, "image"))
+            elif (layer := self.layers.get(quantity)) is not None:
+                self._update(layer, self._final(quantity, data), look)
 
     def _final(self, quantity: str, data: Any) -> Any:
         """Return the samples that are held in memory where they are all there; else `data`."""
@@ -232,8 +271,11 @@ class LiveRun:
         indices = getattr(data, "indices", ())
         if not indices or set(indices) != self._drawn:
             return data
-        whole = len(indices) == len(self._stack)
-        return self._stack if whole else self._stack[list(indices)]
+        if len(indices) == len(self._stack):
+            return self._stack
+        first = tuple(indices) == tuple(range(len(indices)))
+        # a view where that will do: a copy of many samples would take a while
+        return self._stack[: len(indices)] if first else self._stack[list(indices)]
 
     def _add(self, quantity: Quantity, data: Any, *, visible: bool) -> None:
         look = attributes(
@@ -248,11 +290,14 @@ class LiveRun:
 
     def _insert(self, quantity: str, layer: LayerData) -> None:
         """Add a layer, below the samples so that what is looked at stays in sight."""
-        [added] = add_layers(self._viewer, [layer])
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        [added] = add_layers(viewer, [layer])
         self._layers[quantity] = added
         top = self.layers.get("samples")
         if top is not None and quantity != "samples":
-            layers = self._viewer.layers
+            layers = viewer.layers
             layers.move(layers.index(added), layers.index(top))
 
     def _update(self, layer: ImageLayer, data: Any, look: dict[str, Any]) -> None:

@@ -66,9 +66,9 @@ def layer_name(request: RestoreRequest, quantity: Quantity, *, label: str | None
     return f"{image} | {label or request.role} {quantity}"
 
 
-def ratio_name(image: str) -> str:
-    """Return the name of the layer that compares the spread of student and teacher."""
-    return f"{image} | sd ratio (student/teacher)"
+def ratio_name(image: str, *, student: str = "student", teacher: str = "teacher") -> str:
+    """Return the name of the layer that compares the spread of two runs, called by their labels."""
+    return f"{image} | sd ratio ({student}/{teacher})"
 
 
 def choose_label(layers: Iterable[Any], request: RestoreRequest) -> str:

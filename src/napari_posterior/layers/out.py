@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.run import Run
 
 __all__ = [
+    "RESIDUAL_REACH",
     "LayerData",
     "add_comparison",
     "add_layers",
@@ -54,7 +55,9 @@ __all__ = [
 LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
 """Data, attributes and type of a layer, as napari's readers give them."""
 
-_RESIDUAL_REACH: Final = 4.0  # noise sd that the colours span at least
+RESIDUAL_REACH: Final = 4.0
+"""Standard deviations of the noise that the colours of a residual span at least."""
+
 _RATIO_REACH: Final = 0.5  # a factor of 1.4 in sd
 
 
@@ -174,7 +177,7 @@ def residual_layer(run: Run, *, label: str | None = None, visible: bool = False)
     look = {
         "name": layer_name(run.request, "residual", label=label),
         **place(run.geometry),
-        "contrast_limits": symmetric_limits(values, least=_RESIDUAL_REACH),
+        "contrast_limits": symmetric_limits(values, least=RESIDUAL_REACH),
         "colormap": difference_colormap(),
         "visible": visible,
         "metadata": metadata_of(run.request, "residual", **_told(run)),
@@ -221,16 +224,25 @@ def comparison_layers(teacher: Run, student: Run, *, visible: bool = True) -> li
 
 
 def add_layers(viewer: ViewerModel, layers: Iterable[LayerData]) -> list[ImageLayer]:
-    """Add image layers to a viewer; the slider of a new sample axis starts at the first sample."""
+    """Add image layers to a viewer, which goes on to look at the same place.
+
+    The slider of a new sample axis starts at the first sample.
+    """
     in_main_thread("layers are added")
     added = []
+    camera = getattr(viewer, "scene", viewer).camera  # napari 0.8 has no scene
     for data, look, _ in layers:
-        before = viewer.dims.ndim
+        empty, before = not len(viewer.layers), viewer.dims.ndim
+        center, zoom = camera.center, camera.zoom
         layer = viewer.add_image(data, **look)
-        if quantity_of(layer) == "samples" and viewer.dims.ndim > before:
+        added.append(layer)
+        if viewer.dims.ndim == before:
+            continue
+        if not empty:  # napari goes back to the whole image where an axis is added
+            camera.center, camera.zoom = center, zoom
+        if quantity_of(layer) == "samples":
             # napari starts in the middle of an axis, where a live stack is still empty
             viewer.dims.set_current_step(viewer.dims.ndim - layer.ndim, 0)
-        added.append(layer)
     return added
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
-__all__ = ["WrongThreadError", "in_main_thread"]
+__all__ = ["WrongThreadError", "in_main_thread", "unwrapped"]
 
 
 class WrongThreadError(AssertionError):
@@ -33,3 +34,11 @@ def in_main_thread(what: str) -> None:
             f"{what} in the thread {here.name!r}; hand the event over to the main thread, for "
             "example through the worker's `yielded` signal"
         )
+
+
+def unwrapped(thing: Any) -> Any:
+    """Return a viewer or layer itself where napari handed out a proxy of it.
+
+    Proxies are made anew at every turn: they cannot be told apart or held weakly.
+    """
+    return getattr(thing, "__wrapped__", thing)

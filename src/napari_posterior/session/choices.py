@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_posterior.bundles.card import FlowMapConfig
-from napari_posterior.bundles.catalogue import entries
+from napari_posterior.bundles.catalogue import entries, find_model
 from napari_posterior.bundles.info import MAX_STEPS, describe
 from napari_posterior.bundles.parts import read_parts
+from napari_posterior.bundles.reading import read_card
 from napari_posterior.errors import PosteriorError
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from napari_posterior.bundles.card import ModelCard
     from napari_posterior.bundles.catalogue import Entry
     from napari_posterior.bundles.info import SamplerInfo
@@ -24,6 +28,8 @@ __all__ = [
     "SamplerChoice",
     "StepControl",
     "find_devices",
+    "label_of",
+    "read_model",
     "read_models",
 ]
 
@@ -81,12 +87,7 @@ class SamplerChoice:
 
     def label(self, steps: int | None = None) -> str:
         """Words for a list of runs: ``"teacher Heun-8"``, ``"kd-1"``."""
-        info = self.info(steps)
-        if self.role == "point":
-            return f"{self.name}, point estimate"
-        if self.role == "teacher":
-            return f"{self.name} {info.solver.capitalize()}-{info.steps}"
-        return f"{self.name}-{info.steps}"
+        return label_of(self.info(steps))
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,34 @@ class DeviceChoice:
     words: str
 
 
+def label_of(info: SamplerInfo) -> str:
+    """Words for a sampler in a list of runs: ``"teacher Heun-8"``, ``"kd-1"``."""
+    if info.role == "point":
+        return f"{info.name}, point estimate"
+    if info.role == "teacher":
+        return f"{info.name} {info.solver.capitalize()}-{info.steps}"
+    return f"{info.name}-{info.steps}"
+
+
 def read_models() -> tuple[ModelChoice, ...]:
     """Read the models that are shipped or cached, also those that cannot be used.
 
     Reads small files and no weights; to be called off the thread of a window.
     """
     return tuple(_read(entry) for entry in entries())
+
+
+def read_model(model: str | os.PathLike[str]) -> ModelChoice:
+    """Read one model by its name or folder: a few small files, no weights.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it cannot be used.
+    """
+    folder = find_model(model)
+    card = read_card(folder)
+    return ModelChoice(card.name, card, _read_samplers(folder, card))
 
 
 def find_devices() -> tuple[DeviceChoice, ...]:
@@ -177,14 +200,17 @@ def _read(entry: Entry) -> ModelChoice:
     if entry.card is None:
         return ModelChoice(entry.name, None, (), entry.problem)
     try:
-        parts = read_parts(entry.folder, entry.card)
-        samplers = tuple(
-            SamplerChoice(part.name, part.role, _step_control(part), part)
-            for part in parts.values()
-        )
+        samplers = _read_samplers(entry.folder, entry.card)
     except PosteriorError as error:
         return ModelChoice(entry.name, None, (), str(error))
     return ModelChoice(entry.name, entry.card, samplers)
+
+
+def _read_samplers(folder: Path, card: ModelCard) -> tuple[SamplerChoice, ...]:
+    return tuple(
+        SamplerChoice(part.name, part.role, _step_control(part), part)
+        for part in read_parts(folder, card).values()
+    )
 
 
 def _step_control(part: PartFiles) -> StepControl:

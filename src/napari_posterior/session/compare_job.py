@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_posterior.api.progress import time_left
 from napari_posterior.runs.events import Failed, Finished, Started, StepDone, Warned
-from napari_posterior.session.job import ThreadedJob
+from napari_posterior.session.threaded_job import ThreadedJob
 
 if TYPE_CHECKING:
     import os

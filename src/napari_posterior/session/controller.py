@@ -6,70 +6,35 @@ queue delivers events there.
 
 from __future__ import annotations
 
-import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from napari_posterior.api.settings import Settings
 from napari_posterior.errors import InputError, RunError
-from napari_posterior.physics.psf import Psf
-from napari_posterior.runs.events import Cancelled, Failed, Finished, SampleDone, Started, Warned
-from napari_posterior.session.compare_job import ANALYSIS, CompareJob
-from napari_posterior.session.cost import Rates, estimate_cost
-from napari_posterior.session.models import RunEntry, SessionState
-from napari_posterior.session.problems import find_model, problem_of_pair, problems_of
-from napari_posterior.session.progress import ENDED
+from napari_posterior.session.compare_job import ANALYSIS
+from napari_posterior.session.comparing import Comparing
+from napari_posterior.session.consequences import Consequences
+from napari_posterior.session.console import first_student, submit_typed
+from napari_posterior.session.cost import Rates
+from napari_posterior.session.following import RunFollower
+from napari_posterior.session.layer_side import LayerSide
+from napari_posterior.session.models import ImageChoice, RunEntry, SessionState
+from napari_posterior.session.problems import find_model
+from napari_posterior.session.progress import ENDED, count_of
 from napari_posterior.session.queue import JobQueue
-from napari_posterior.session.restore_job import RestoreJob
+from napari_posterior.session.submission import key_of, read_once, submit_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    import os
+    from collections.abc import Hashable
 
-    from napari_posterior.checks.report import Report
-    from napari_posterior.image import Image
-    from napari_posterior.runs.events import Event
+    from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.runs.run import Run
-    from napari_posterior.session.choices import DeviceChoice, ModelChoice, SamplerChoice
-    from napari_posterior.session.models import ImageChoice
-    from napari_posterior.session.restore_job import RunInProgress
+    from napari_posterior.session.choices import DeviceChoice, ModelChoice
+    from napari_posterior.session.compare_job import CompareJob
+    from napari_posterior.session.restore_job import RestoreJob
+    from napari_posterior.session.submission import Submission
 
 __all__ = ["Controller", "LayerSide"]
-
-
-class LayerSide(Protocol):
-    """Shows runs in a viewer. What reads or computes is called in the thread of a job."""
-
-    def prepare_live(self, run: RunInProgress) -> Any:
-        """Make what `show_live` needs; in the thread of the job."""
-        ...
-
-    def show_live(self, entry: RunEntry, run: RunInProgress, ready: Any) -> None:
-        """Show a run that begins."""
-        ...
-
-    def add_sample(self, entry: RunEntry, index: int, sample: Any) -> None:
-        """Show one more sample, (...) float32."""
-        ...
-
-    def gather(self, run: Run) -> Any:
-        """Make what `show_run` needs; in the thread of the job."""
-        ...
-
-    def show_run(self, entry: RunEntry, run: Run, gathered: Any) -> None:
-        """Show a run that has ended and holds samples."""
-        ...
-
-    def drop_live(self, entry: RunEntry) -> None:
-        """Take away what was shown of a run that holds nothing."""
-        ...
-
-    def gather_comparison(self, teacher: Run, student: Run, report: Report) -> Any:
-        """Make what `show_comparison` needs; in the thread of the job."""
-        ...
-
-    def show_comparison(self, teacher: RunEntry, student: RunEntry, gathered: Any) -> None:
-        """Show the maps of a comparison."""
-        ...
 
 
 class Controller:
@@ -94,15 +59,42 @@ class Controller:
     ) -> None:
         self.state = state or SessionState()
         self.queue = queue or JobQueue()
-        self._layers = layers
-        self._rates = Rates()
-        self._shown: set[RunEntry] = set()
+        rates = Rates()
+        self._runs = RunFollower(self.state, layers=layers, rates=rates, on_end=self._on_end_of_run)
+        self._comparing = Comparing(self.state.compare, queue=self.queue, layers=layers)
+        self._consequences = Consequences(self.state.restore, rates=rates)
         self._asked = 0
-        self._resolving = False
-        self.state.restore.events.connect(self._on_setting)
-        self.state.compare.events.teacher.connect(self._on_selection)
-        self.state.compare.events.student.connect(self._on_selection)
-        self._resolve()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is being drawn or waits."""
+        return any(e.state not in ENDED and e.state != "idle" for e in self.state.runs)
+
+    @property
+    def comparing(self) -> bool:
+        """Whether a comparison goes on or waits."""
+        compare = self.state.compare
+        return compare.state not in ENDED and compare.state != "idle"
+
+    @property
+    def current(self) -> RunEntry | None:
+        """The run that is being drawn, the first of them; None where there is none."""
+        return next((entry for entry in self.state.runs if entry.state == "running"), None)
+
+    @property
+    def waiting(self) -> int:
+        """How many runs wait for their turn."""
+        return sum(entry.state == "waiting" for entry in self.state.runs)
+
+    def describe_waiting(self) -> str:
+        """Words for the runs that wait: ``"2 runs wait"``; empty where there are none."""
+        if not (number := self.waiting):
+            return ""
+        return f"{count_of(number, 'run')} {'waits' if number == 1 else 'wait'}"
+
+    def find(self, job: RestoreJob) -> RunEntry | None:
+        """Return the line of a job in the list of runs; None where it was taken off."""
+        return next((entry for entry in self.state.runs if entry.job is job), None)
 
     def set_models(self, models: tuple[ModelChoice, ...]) -> None:
         """Take the models that there are; choose the first where the chosen one is not there."""
@@ -131,7 +123,7 @@ class Controller:
         sampler = model.sampler(restore.sampler)
         if sampler is None:
             raise InputError(f"{model.name} has no sampler {restore.sampler!r}; choose another")
-        return self._submit(image, image.read, model, sampler, steps=self._steps(sampler))
+        return self._add(submit_choice(restore, image, model, sampler, hooks=self._runs.hooks))
 
     def run_pair(self, student: str | None = None) -> tuple[RunEntry, RunEntry]:
         """Draw the teacher, then a student, from the same noise and with the same camera.
@@ -149,57 +141,108 @@ class Controller:
             As `run` does, and if the model has no student.
         """
         image, model = self._ready()
-        chosen = student or self.state.restore.sampler
+        restore = self.state.restore
+        chosen = student or restore.sampler
         name = chosen if chosen in model.students else next(iter(model.students), "")
         first, second = model.sampler("teacher"), model.sampler(name)
         if first is None or second is None:
             raise InputError(f"{model.name} has no student; choose another model")
-        read = _once(image.read)
-        teacher = self._submit(image, read, model, first, steps=self._steps(first))
-        try:
-            after = self._submit(
-                image, read, model, second, steps=self._steps(second), after=teacher.job
-            )
-        except RunError:
-            self.cancel(teacher)
-            raise
-        return teacher, after
+        options: dict[str, Any] = {"read": read_once(image.read), "hooks": self._runs.hooks}
+        teacher = submit_choice(restore, image, model, first, **options)
+        after = submit_choice(restore, image, model, second, partner=teacher.job, **options)
+        return self._add_pair(teacher, after)
 
     def restore(
-        self, image: Any, *, model: str | None = None, label: str | None = None, **options: Any
+        self,
+        image: Any,
+        *,
+        model: str | os.PathLike[str] | Bundle | None = None,
+        label: str | None = None,
+        image_key: Hashable = None,
+        **options: Any,
     ) -> RestoreJob:
         """Draw from a console: returns at once.
 
         Parameters
         ----------
-        image : Image, ndarray, path or callable
-            As for `RestoreJob`.
-        model : str, optional
+        image : ImageChoice, Image, ndarray, path or callable
+            As for `RestoreJob`; of a choice, the part that it stands for.
+        model : str, path or Bundle, optional
             By default the one that is chosen.
         label : str, optional
-            For the list of runs.
+            For the list of runs; by default sampler and steps.
+        image_key : Hashable, optional
+            Equal for runs that can be compared; by default the pixels tell.
         **options
             Of `Settings`: sampler, steps, samples, seed, camera, psf, device, ...
 
         Raises
         ------
+        InputError, ModelError
+            If an option, the model or the sampler cannot be used.
         RunError
             If the same run is being drawn, or the session is closed.
         """
-        settings = Settings(**options)
-        name = model or self.state.restore.model
-        job = RestoreJob(image, name, settings, **self._hooks())
-        known = next((one for one in self.state.restore.models if one.name == name), None)
-        sampler = None if known is None else known.sampler(settings.sampler)
-        guess = {"teacher": "teacher", "mse": "point"}.get(settings.sampler, "student")
-        self._add(
-            job,
-            label=label or settings.sampler,
-            role=guess if sampler is None else sampler.role,
-            image_key=job.key[0] if isinstance(job.key, tuple) else job.key,
-            samples=settings.samples or self.state.restore.samples,
+        made = submit_typed(
+            self.state.restore,
+            image,
+            model=model,
+            label=label,
+            image_key=image_key,
+            options=options,
+            hooks=self._runs.hooks,
         )
-        return job
+        self._add(made)
+        return made.job
+
+    def restore_pair(
+        self,
+        image: Any,
+        *,
+        model: str | os.PathLike[str] | Bundle | None = None,
+        student: str | None = None,
+        steps: int | None = None,
+        image_key: Hashable = None,
+        **options: Any,
+    ) -> tuple[RestoreJob, RestoreJob]:
+        """Draw the teacher, then a student, from a console, as `run_pair` does.
+
+        Parameters
+        ----------
+        image, model, image_key, **options
+            As of `restore`, without `sampler`.
+        student : str, optional
+            By default the student that is chosen, else the first of the model.
+        steps : int, optional
+            Of the teacher; the student takes those that it states.
+
+        Raises
+        ------
+        InputError, ModelError, RunError
+            As `restore` does, and if the model has no student.
+        """
+        if "sampler" in options:
+            raise InputError("a pair is teacher and student; name the student by `student`")
+        restore = self.state.restore
+        if isinstance(image, ImageChoice):
+            if image.problem:
+                raise InputError(image.problem)
+            image_key = key_of(restore, image) if image_key is None else image_key
+            image = image.read
+        shared: dict[str, Any] = {
+            "model": model,
+            "label": None,
+            "image_key": image_key,
+            "hooks": self._runs.hooks,
+        }
+        name = student or first_student(restore, model)
+        source = read_once(image) if callable(image) and not hasattr(image, "data") else image
+        of_teacher = {**options, "sampler": "teacher", "steps": steps}
+        of_student = {**options, "sampler": name}
+        teacher = submit_typed(restore, source, options=of_teacher, **shared)
+        after = submit_typed(restore, source, options=of_student, partner=teacher.job, **shared)
+        self._add_pair(teacher, after)
+        return teacher.job, after.job
 
     def add_run(self, run: Run, *, image_key: Hashable = None) -> RunEntry:
         """Put a run that was opened from disk on the list."""
@@ -216,7 +259,7 @@ class Controller:
             run=run,
         )
         self.state.runs.append(entry)
-        self._offer(entry)
+        self._runs.offer(entry)
         return entry
 
     def cancel(self, entry: RunEntry | None = None) -> None:
@@ -250,252 +293,57 @@ class Controller:
         RunError
             If the same comparison is going on, or the session is closed.
         """
-        state = self.state.compare
-        self._on_selection()
-        teacher, student = state.teacher, state.student
-        if teacher is None or student is None or state.problem:
-            raise InputError(state.problem)
-        first, second = teacher.run, student.run
-        if first is None or second is None:
-            raise InputError("one of the runs has not ended; wait for it")
-        after: Callable[[Report], Any] | None = None
-        if self._layers is not None:
-            after = partial(self._layers.gather_comparison, first, second)
-        job = CompareJob(
-            first,
-            second,
-            statistics=state.statistics,
-            title=f"compare #{teacher.number} with #{student.number}",
-            after=after,
-        )
-        before = state.job
-        state.job = job  # events of an older comparison are left alone from here on
-        try:
-            self.queue.submit(job, deliver=partial(self._on_compare, job, teacher, student))
-        except RunError:
-            state.job = before
-            raise
-        return job
+        return self._comparing.start()
 
     def refresh(self) -> None:
         """Take the snapshots of all jobs into the state; for a timer, between two events."""
-        for entry in self.state.runs:
-            if entry.job is not None and entry.state not in ENDED:
-                self._snapshot(entry, entry.job)
+        self._runs.refresh()
+        self._comparing.refresh()
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """End with the viewer: cancel all jobs and wait; return whether all have ended."""
-        self._layers = None
-        self.state.restore.events.disconnect(self._on_setting)
+        self._runs.let_go()
+        self._comparing.let_go()
+        self._consequences.let_go()
         return self.queue.close(timeout)
 
     def _ready(self) -> tuple[ImageChoice, ModelChoice]:
-        self._resolve()
+        self._consequences.work_out()
         restore = self.state.restore
         model = find_model(restore)
         if restore.problems or restore.image is None or model is None:
             raise InputError(restore.problems[0])
         return restore.image, model
 
-    def _steps(self, sampler: SamplerChoice) -> int | None:
-        """Return the steps that were chosen for this sampler; None for those of the model."""
-        restore = self.state.restore
-        chosen = restore.steps if sampler.name == restore.sampler else None
-        return chosen if sampler.steps.enabled else None
+    def _add_pair(self, teacher: Submission, student: Submission) -> tuple[RunEntry, RunEntry]:
+        first = self._add(teacher)
+        try:
+            return first, self._add(student, after=teacher.job)
+        except RunError:
+            self.cancel(first)
+            raise
 
-    def _submit(
-        self,
-        image: ImageChoice,
-        read: Callable[[], Image],
-        model: ModelChoice,
-        sampler: SamplerChoice,
-        *,
-        steps: int | None,
-        after: RestoreJob | None = None,
-    ) -> RunEntry:
-        restore = self.state.restore
-        samples = 1 if sampler.role == "point" else restore.samples
-        settings = Settings(
-            sampler=sampler.name,
-            steps=steps,
-            samples=samples,
-            seed=restore.seed,
-            camera=restore.camera,
-            psf=None if restore.psf_sigma is None else Psf(restore.psf_sigma),
-            background=restore.background,
-            device=restore.device,
+    def _add(self, made: Submission, *, after: RestoreJob | None = None) -> RunEntry:
+        """Put a run on the list, and its job into the queue."""
+        entry = RunEntry(
+            number=self._asked + 1,
+            label=made.label,
+            role=made.role,
+            image_key=made.image_key,
+            samples=made.samples,
+            job=made.job,
+            state="waiting",
         )
-        image_key = (image.key, restore.region, image.shape)
-        job = RestoreJob(
-            read,
-            model.name,
-            settings,
-            title=f"{image.name}, {sampler.label(steps)}",
-            key=(image_key, model.name, settings),
-            **self._hooks(),
-        )
-        return self._add(
-            job,
-            label=sampler.label(steps),
-            role=sampler.role,
-            image_key=image_key,
-            samples=samples,
-            after=after,
-        )
-
-    def _add(
-        self,
-        job: RestoreJob,
-        *,
-        label: str,
-        role: str,
-        image_key: Hashable,
-        samples: int,
-        after: RestoreJob | None = None,
-    ) -> RunEntry:
-        entry = RunEntry(self._asked + 1, label, role, image_key, samples, job, "waiting")
         # On the list before its first event, which may come at once and in another thread.
         self.state.runs.append(entry)
         try:
-            self.queue.submit(job, deliver=partial(self._on_event, entry), after=after)
+            self.queue.submit(made.job, deliver=partial(self._runs.follow, entry), after=after)
         except RunError:
             self.state.runs.remove(entry)
             raise
         self._asked += 1
         return entry
 
-    def _hooks(self) -> dict[str, Any]:
-        layers = self._layers
-        return {} if layers is None else {"before": layers.prepare_live, "after": layers.gather}
-
-    def _on_event(self, entry: RunEntry, event: Event) -> None:
-        """Take an event of a run into the state, and to the layers."""
-        job, layers = entry.job, self._layers
-        if job is None:
-            return
-        self._snapshot(entry, job)
-        if job.live is not None and entry.folder is None:
-            entry.folder = job.live.path
-        if isinstance(event, Warned):
-            entry.warnings = (*entry.warnings, event.message)
-        elif isinstance(event, Started):
-            entry.samples = event.samples
-            if layers is not None and job.live is not None:
-                self._shown.add(entry)
-                layers.show_live(entry, job.live, job.ready)
-        elif isinstance(event, SampleDone):
-            if layers is not None and entry in self._shown:
-                layers.add_sample(entry, event.index, event.data)
-        elif isinstance(event, Finished | Cancelled | Failed):
-            entry.message = event.message if isinstance(event, Failed) else ""
-            try:
-                self._end(entry, job)
-            finally:
-                # Last, so that who sees the end finds the run and its layers.
-                entry.state, entry.progress = job.state, job.progress
-                self._on_selection()
-                self._resolve()
-
-    def _snapshot(self, entry: RunEntry, job: RestoreJob) -> None:
-        """Take over how far a job is; its end waits for the event that tells of it."""
-        if job.state not in ENDED:
-            entry.state, entry.progress = job.state, job.progress
-
-    def _end(self, entry: RunEntry, job: RestoreJob) -> None:
-        run, layers = job.run, self._layers
-        entry.run = run
-        shown = entry in self._shown
-        self._shown.discard(entry)
-        if run is not None and len(run):
-            self._learn(job, run)
-            self._offer(entry)
-            if layers is not None:
-                layers.show_run(entry, run, job.gathered)
-        elif layers is not None and shown:
-            layers.drop_live(entry)
-
-    def _learn(self, job: RestoreJob, run: Run) -> None:
-        """Keep what the run took, for the next estimate of the cost."""
-        request = run.request
-        if request.role == "point":
-            return
-        done = float(len(run) * request.nfe * math.prod(request.image.shape))
-        for device in {job.settings.device, request.device}:
-            self._rates.learn(
-                request.model, device, request.precision, pixel_calls=done, seconds=run.seconds
-            )
-
-    def _offer(self, entry: RunEntry) -> None:
-        """Choose the newest runs of one image for the comparison."""
-        compare = self.state.compare
-        if entry.role == "teacher":
-            compare.teacher = entry
-        elif entry.role == "student":
-            compare.student = entry
-
-    def _on_compare(
-        self, job: CompareJob, teacher: RunEntry, student: RunEntry, event: Event
-    ) -> None:
-        state = self.state.compare
-        if state.job is not job:
-            return  # another comparison was asked for since
-        ended = isinstance(event, Finished | Cancelled | Failed)
-        try:
-            if isinstance(event, Finished):
-                state.report = job.report
-                if self._layers is not None and job.gathered is not None:
-                    self._layers.show_comparison(teacher, student, job.gathered)
-        finally:
-            if ended or job.state not in ENDED:
-                state.state, state.progress = job.state, job.progress
-
-    def _on_selection(self, *_: object) -> None:
-        self.state.compare.problem = problem_of_pair(self.state.compare)
-
-    def _on_setting(self, *_: object) -> None:
-        self._resolve()
-
-    def _resolve(self) -> None:
-        """Work out what follows from the settings."""
-        if self._resolving:
-            return
-        self._resolving = True
-        try:
-            restore = self.state.restore
-            model = find_model(restore)
-            sampler = None if model is None else model.sampler(restore.sampler)
-            control = None if sampler is None else sampler.steps
-            if control != restore.step_control:
-                restore.step_control = control
-                if control is not None and restore.steps not in control.values:
-                    restore.steps = None
-            restore.problems = problems_of(restore)
-            restore.cost = None
-            if sampler is not None and restore.image is not None and not restore.problems:
-                restore.cost = estimate_cost(
-                    sampler.info(self._steps(sampler)),
-                    samples=1 if sampler.role == "point" else restore.samples,
-                    shape=restore.image.shape,
-                    model=restore.model,
-                    device=restore.device,
-                    rates=self._rates,
-                )
-        finally:
-            self._resolving = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether a run is being drawn or waits."""
-        return any(e.state not in ENDED and e.state != "idle" for e in self.state.runs)
-
-
-def _once(read: Callable[[], Image]) -> Callable[[], Image]:
-    """Read an image at the first call only, so that two runs have the same pixels."""
-    kept: list[Image] = []
-
-    def read_once() -> Image:
-        if not kept:
-            kept.append(read())
-        return kept[0]
-
-    return read_once
+    def _on_end_of_run(self) -> None:
+        self._comparing.check()
+        self._consequences.work_out()

@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from napari_posterior.session.compare_job import CompareJob
     from napari_posterior.session.cost import Cost
     from napari_posterior.session.restore_job import RestoreJob
+    from napari_posterior.session.watch import SampleValues
 
 __all__ = ["CompareState", "ImageChoice", "RestoreState", "RunEntry", "SessionState"]
 
 # Runs and reports hold arrays, which have no single answer to ==.
-_BY_IDENTITY = dict.fromkeys(("job", "run", "teacher", "student", "report"), operator.is_)
+_BY_IDENTITY = dict.fromkeys(
+    ("job", "run", "measured", "teacher", "student", "report"), operator.is_
+)
 
 Region: TypeAlias = Literal["whole", "plane", "shape"]
 
@@ -156,6 +159,9 @@ class RunEntry:
         Where it is written; None before it begins.
     run : Run or None
         What was drawn; None before the end.
+    measured : tuple of SampleValues
+        Numbers of the samples drawn so far, as a report gives them; empty for a point estimate
+        and for a run that was opened from disk.
     """
 
     number: int
@@ -170,6 +176,7 @@ class RunEntry:
     message: str = ""
     folder: Path | None = None
     run: Run | None = None
+    measured: tuple[SampleValues, ...] = ()
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(equality_operators=_BY_IDENTITY)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from napari_posterior.errors import PosteriorError
 from napari_posterior.physics.psf import Psf
 from napari_posterior.runs.request import check_samples
+from napari_posterior.session.progress import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_posterior.session.choices import ModelChoice
-    from napari_posterior.session.models import CompareState, RestoreState, RunEntry
+    from napari_posterior.session.models import CompareState, RestoreState
 
 __all__ = ["find_model", "problem_of_pair", "problems_of"]
 
@@ -48,20 +49,18 @@ def problem_of_pair(state: CompareState) -> str:
         return f"{student.title} is a point estimate: one image, not a draw; choose another run."
     if teacher is student:
         return "Both runs are the same one; choose two."
+    for entry in (teacher, student):
+        if entry.run is None and entry.state in ENDED:
+            return f"{entry.title} holds no samples; choose another run."
+        if entry.run is None:
+            return f"{entry.title} has not ended; wait for it."
     if teacher.image_key != student.image_key:
         return "The runs are of two images or regions; choose two of one."
     for entry in (teacher, student):
-        if (told := _too_few(entry, MIN_SAMPLES)) is not None:
-            return told
+        count = 0 if entry.run is None else len(entry.run)
+        if count < MIN_SAMPLES:
+            return f"{entry.title} holds {count} samples; draw {MIN_SAMPLES} or more to compare it."
     return ""
-
-
-def _too_few(entry: RunEntry, least: int) -> str | None:
-    if entry.run is None:
-        return f"{entry.title} has not ended; wait for it."
-    if len(entry.run) < least:
-        return f"{entry.title} holds {len(entry.run)} samples; draw {least} or more to compare it."
-    return None
 
 
 def _problems(state: RestoreState) -> Iterator[str]:

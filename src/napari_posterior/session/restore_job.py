@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_posterior.runs.cancel import RunCancelledError
-from napari_posterior.runs.events import Cancelled, Failed, Finished, Warned
-from napari_posterior.session.job import ThreadedJob
+from napari_posterior.runs.events import Cancelled, Failed, Finished, SampleDone, Warned
+from napari_posterior.session.threaded_job import ThreadedJob
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator, Sequence
     from pathlib import Path
 
+    from napari_posterior.api.begin import Begun
     from napari_posterior.api.settings import Settings
     from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.image import Geometry, Image
@@ -24,10 +26,18 @@ if TYPE_CHECKING:
     from napari_posterior.runs.request import RestoreRequest, Role
     from napari_posterior.runs.run import Run
     from napari_posterior.runs.sink import EndState, RunSink
+    from napari_posterior.session.watch import SampleValues, Watch
+    from napari_posterior.statistics import Statistic
 
 __all__ = ["RestoreJob", "RunInProgress"]
 
 _LOG = logging.getLogger(__name__)
+
+_SHARED_CAMERA = (
+    "The camera is the one that was estimated for the teacher's run of this pair: "
+    "{camera.gain:.3g} ADU/e-, offset {camera.offset:.4g} ADU, read noise "
+    "{camera.read_noise:.2g} e-; that run tells how."
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,12 @@ class RestoreJob(ThreadedJob["Run"]):
         For a list of jobs.
     key : Hashable, optional
         Equal for jobs that would draw the same; by default made of all the arguments.
+    partner : RestoreJob, optional
+        A job on the same image that has begun before this one does: its camera is taken where
+        none is given, so that it is estimated once.
+    statistics : sequence of str or Statistic
+        Measured on every sample while others are drawn; none by default, and never on a point
+        estimate.
     before, after : callable, optional
         Make what a window will show of the run, in the thread of the job: `before` gets the run
         that begins and fills `ready`, `after` the run that holds samples and fills `gathered`.
@@ -110,6 +126,8 @@ class RestoreJob(ThreadedJob["Run"]):
         overwrite: bool = False,
         title: str | None = None,
         key: Hashable = None,
+        partner: RestoreJob | None = None,
+        statistics: Sequence[str | Statistic] = (),
         before: Callable[[RunInProgress], Any] | None = None,
         after: Callable[[Run], Any] | None = None,
     ) -> None:
@@ -122,6 +140,9 @@ class RestoreJob(ThreadedJob["Run"]):
         self._out, self._resume, self._overwrite = out, resume, overwrite
         self._live: RunInProgress | None = None
         self._run: Run | None = None
+        self._partner, self._statistics = partner, tuple(statistics)
+        self._watch: Watch | None = None
+        self._measured: tuple[SampleValues, ...] = ()
         self._before, self._after = before, after
         self.ready: Any = None
         self.gathered: Any = None
@@ -136,28 +157,24 @@ class RestoreJob(ThreadedJob["Run"]):
         """What was drawn, however the job ended; None before, and where nothing can be opened."""
         return self._run
 
+    @property
+    def measured(self) -> tuple[SampleValues, ...]:
+        """What was measured on the samples so far; a snapshot that can be read from any thread."""
+        watch = self._watch
+        return self._measured if watch is None else watch.values
+
     def _partial(self) -> Run | None:
         return self._run
 
     def _work(self, report: Callable[[Event], None]) -> TerminalEvent:
-        from napari_posterior.api.begin import begin, open_written
+        from napari_posterior.api.begin import open_written
         from napari_posterior.runs.runner import run_sampling
         from napari_posterior.session.threads import leave_a_core_free
 
         self._token.raise_if_cancelled()
         with leave_a_core_free():
-            source = self._image
-            image = source() if callable(source) and not hasattr(source, "data") else source
             try:
-                begun = begin(
-                    image,
-                    self._model,
-                    self.settings,
-                    out=self._out,
-                    resume=self._resume,
-                    overwrite=self._overwrite,
-                    token=self._token,
-                )
+                begun = self._begin()
             except RunCancelledError:
                 return Cancelled(0)
             self._live = RunInProgress(begun.writer.path, begun.job.request, begun.image)
@@ -165,13 +182,19 @@ class RestoreJob(ThreadedJob["Run"]):
                 self.ready = self._before(self._live)
             for message in begun.warnings:
                 report(Warned(message))
+            with self._watching(self._live, report) as watch:
 
-            def tell(event: Event) -> None:
-                if not isinstance(event, Finished | Cancelled | Failed):
+                def tell(event: Event) -> None:
+                    if isinstance(event, Finished | Cancelled | Failed):
+                        return
+                    if watch is not None and isinstance(event, SampleDone):
+                        watch.add(event.index)
                     report(event)
 
-            sink = _Showing(begun.writer)
-            end = run_sampling(begun.job, sink=sink, token=self._token, on_event=tell)
+                sink = _Showing(begun.writer)
+                end = run_sampling(begun.job, sink=sink, token=self._token, on_event=tell)
+                if watch is not None and watch.behind:
+                    self._say("measuring the last samples")
         run = open_written(begun.writer)
         if run is not None and len(run):
             self._look_ahead(run, report)
@@ -179,6 +202,68 @@ class RestoreJob(ThreadedJob["Run"]):
         self._run = run
         self._outcome = run
         return end
+
+    def _begin(self) -> Begun:
+        """Read image and model, and make the folder of the run."""
+        from napari_posterior.api.begin import begin
+
+        source = self._image
+        image = source() if callable(source) and not hasattr(source, "data") else source
+        settings = self._with_camera_of_partner()
+        begun = begin(
+            image,
+            self._model,
+            settings,
+            out=self._out,
+            resume=self._resume,
+            overwrite=self._overwrite,
+            token=self._token,
+        )
+        if settings is not self.settings:
+            message = _SHARED_CAMERA.format(camera=begun.job.request.camera)
+            begun.writer.warn(message)
+            begun = replace(begun, warnings=(message, *begun.warnings))
+        return begun
+
+    def _with_camera_of_partner(self) -> Settings:
+        """Return the settings with the camera that was estimated for the partner.
+
+        Where the image did not tell the gain, the partner drew blind and said why; then this job
+        estimates too, finds the same, and says the same.
+        """
+        partner, self._partner = self._partner, None
+        live = None if partner is None else partner.live
+        if live is None or self.settings.camera is not None or live.request.blind:
+            return self.settings
+        return replace(self.settings, camera=live.request.camera)
+
+    @contextmanager
+    def _watching(
+        self, live: RunInProgress, report: Callable[[Event], None]
+    ) -> Iterator[Watch | None]:
+        """Measure samples as they come; where that cannot be, the run goes on without."""
+        from napari_posterior.runs.run import Run
+        from napari_posterior.session.watch import Watch, warning_of
+
+        def warn(message: str) -> None:
+            report(Warned(message))
+
+        if self._statistics and live.role != "point":
+            try:
+                watch = Watch(Run(live.path), self._statistics, token=self._token, warn=warn)
+                watch.start()
+            except Exception as error:
+                _LOG.debug("samples cannot be measured", exc_info=True)
+                warn(warning_of(error))
+            else:
+                self._watch = watch
+        try:
+            yield self._watch
+        finally:
+            if self._watch is not None:
+                self._watch.finish()
+                # The numbers stay; what they were measured with is large.
+                self._measured, self._watch = self._watch.values, None
 
     def _look_ahead(self, run: Run, report: Callable[[Event], None]) -> None:
         """Read and compute what a window shows, so that the window need not; the run keeps it."""

@@ -1,0 +1,134 @@
+"""What is measured on every sample: the statistics, and how it agrees with the measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_posterior.checks.likelihood import ResidualMeter, Residuals
+from napari_posterior.statistics import evaluate, get_statistic, make_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_posterior.physics.measurement import Measurement
+    from napari_posterior.statistics import Statistic
+
+__all__ = ["MeasuredSample", "SampleMeter", "SampleValues"]
+
+
+@dataclass(frozen=True)
+class MeasuredSample:
+    """What was measured on one sample.
+
+    Parameters
+    ----------
+    numbers : mapping
+        For the name of each statistic its numbers by key; ``""`` for one that is a single number.
+    residuals : Residuals
+        Agreement with the measurement.
+    """
+
+    numbers: Mapping[str, Mapping[str, float]]
+    residuals: Residuals
+
+
+@dataclass(frozen=True, eq=False)
+class SampleValues:
+    """One number of every sample of a run.
+
+    Parameters
+    ----------
+    id, title, unit : str
+        Identifier, words and unit.
+    values : ndarray, (K,)
+        One for each sample, float64.
+    """
+
+    id: str
+    title: str
+    unit: str
+    values: np.ndarray
+
+
+class SampleMeter:
+    """Measures samples of one measurement; everything is fixed before a sample is looked at.
+
+    Parameters
+    ----------
+    measurements : sequence of Measurement
+        One for each plane.
+    statistics : sequence of str or Statistic
+        Computed on every sample.
+    pixel_size : tuple of float, optional
+        Height and width of a pixel in `unit`.
+    unit : str
+        Unit of length.
+
+    Attributes
+    ----------
+    statistics : tuple of Statistic
+        In the order given.
+    contexts : tuple of StatisticContext
+        One for each plane, with the thresholds.
+
+    Raises
+    ------
+    InputError
+        If a statistic is unknown or the measurement cannot be used.
+    """
+
+    def __init__(
+        self,
+        measurements: Sequence[Measurement],
+        statistics: Sequence[str | Statistic],
+        *,
+        pixel_size: tuple[float, float] | None = None,
+        unit: str = "pixel",
+    ) -> None:
+        self.statistics = tuple(get_statistic(one) for one in statistics)
+        self.contexts = tuple(
+            make_context(one, pixel_size=pixel_size, unit=unit) for one in measurements
+        )
+        self._residuals = ResidualMeter(measurements)
+
+    def measure(self, planes: Sequence[np.ndarray]) -> MeasuredSample:
+        """Measure one sample.
+
+        Parameters
+        ----------
+        planes : sequence of ndarray, (H, W)
+            The sample in photoelectrons per pixel, float32.
+
+        Raises
+        ------
+        InputError
+            If a statistic gives a number that is not finite.
+        """
+        shown, contexts = list(planes), list(self.contexts)
+        numbers = {one.name: evaluate(one, shown, contexts) for one in self.statistics}
+        return MeasuredSample(numbers, self._residuals.measure(shown))
+
+    def values(self, samples: Sequence[MeasuredSample]) -> tuple[SampleValues, ...]:
+        """Gather what was measured: the statistics, then the likelihood residual.
+
+        Parameters
+        ----------
+        samples : sequence of MeasuredSample
+            One at least.
+        """
+        found = []
+        for one in self.statistics:
+            for key in samples[0].numbers[one.name]:
+                name, title = one.name, one.title
+                if key:
+                    name, title = f"{one.name}.{key}", f"{one.title}, {key.replace('_', ' ')}"
+                column = np.array([sample.numbers[one.name][key] for sample in samples])
+                found.append(SampleValues(name, title, one.unit, column))
+        chi2 = np.array([sample.residuals.chi2 for sample in samples])
+        return (
+            *found,
+            SampleValues("likelihood", "likelihood residual", "reduced chi-squared", chi2),
+        )

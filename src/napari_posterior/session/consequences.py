@@ -1,0 +1,69 @@
+"""What follows from the settings: which steps there are, what is wrong, what it will cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_posterior.session.cost import estimate_cost
+from napari_posterior.session.problems import find_model, problems_of
+from napari_posterior.session.submission import chosen_steps
+
+if TYPE_CHECKING:
+    from napari_posterior.session.cost import Rates
+    from napari_posterior.session.models import RestoreState
+
+__all__ = ["Consequences"]
+
+
+class Consequences:
+    """Keeps the fields that follow from the settings up to date.
+
+    Parameters
+    ----------
+    restore : RestoreState
+        Looked at whenever it changes.
+    rates : Rates
+        What runs took so far.
+    """
+
+    def __init__(self, restore: RestoreState, *, rates: Rates) -> None:
+        self._restore = restore
+        self._rates = rates
+        self._working = False
+        restore.events.connect(self.work_out)
+        self.work_out()
+
+    def let_go(self) -> None:
+        """Listen no more."""
+        self._restore.events.disconnect(self.work_out)
+
+    def work_out(self, *_: object) -> None:
+        """Set step control, problems and cost; what that changes does not lead back here."""
+        if self._working:
+            return
+        self._working = True
+        try:
+            self._work_out()
+        finally:
+            self._working = False
+
+    def _work_out(self) -> None:
+        restore = self._restore
+        model = find_model(restore)
+        sampler = None if model is None else model.sampler(restore.sampler)
+        control = None if sampler is None else sampler.steps
+        if control != restore.step_control:
+            restore.step_control = control
+            if control is not None and restore.steps not in control.values:
+                restore.steps = None
+        restore.problems = problems_of(restore)
+        restore.cost = None
+        if sampler is not None and restore.image is not None and not restore.problems:
+            restore.cost = estimate_cost(
+                sampler.info(chosen_steps(restore, sampler)),
+                samples=1 if sampler.role == "point" else restore.samples,
+                shape=restore.image.shape,
+                model=restore.model,
+                device=restore.device,
+                rates=self._rates,
+            )

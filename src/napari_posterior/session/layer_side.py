@@ -1,0 +1,49 @@
+"""What a controller needs of the layers of a viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from napari_posterior.checks.report import Report
+    from napari_posterior.runs.run import Run
+    from napari_posterior.session.models import RunEntry
+    from napari_posterior.session.restore_job import RunInProgress
+
+__all__ = ["LayerSide"]
+
+
+class LayerSide(Protocol):
+    """Shows runs in a viewer. What reads or computes is called in the thread of a job."""
+
+    def prepare_live(self, run: RunInProgress) -> Any:
+        """Make what `show_live` needs; in the thread of the job."""
+        ...
+
+    def show_live(self, entry: RunEntry, run: RunInProgress, ready: Any) -> None:
+        """Show a run that begins."""
+        ...
+
+    def add_sample(self, entry: RunEntry, index: int, sample: Any) -> None:
+        """Show one more sample, (...) float32."""
+        ...
+
+    def gather(self, run: Run) -> Any:
+        """Make what `show_run` needs; in the thread of the job."""
+        ...
+
+    def show_run(self, entry: RunEntry, run: Run, gathered: Any) -> None:
+        """Show a run that has ended and holds samples."""
+        ...
+
+    def drop_live(self, entry: RunEntry) -> None:
+        """Take away what was shown of a run that holds nothing."""
+        ...
+
+    def gather_comparison(self, teacher: Run, student: Run, report: Report) -> Any:
+        """Make what `show_comparison` needs; in the thread of the job."""
+        ...
+
+    def show_comparison(self, teacher: RunEntry, student: RunEntry, gathered: Any) -> None:
+        """Show the maps of a comparison."""
+        ...

@@ -1,0 +1,116 @@
+"""From what is chosen to a job: settings, title, and what tells one run from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_posterior.api.settings import Settings
+from napari_posterior.physics.psf import Psf
+from napari_posterior.session.restore_job import RestoreJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    from napari_posterior.image import Image
+    from napari_posterior.session.choices import ModelChoice, SamplerChoice
+    from napari_posterior.session.models import ImageChoice, RestoreState
+
+__all__ = ["Submission", "chosen_steps", "key_of", "read_once", "submit_choice"]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A run that can be put on the list.
+
+    Attributes
+    ----------
+    job : RestoreJob
+        Not started yet.
+    label, role : str
+        As in `RunEntry`.
+    image_key : Hashable
+        As in `RunEntry`; None: the pixels tell, when they are read.
+    samples : int
+        How many are asked for.
+    """
+
+    job: RestoreJob
+    label: str
+    role: str
+    image_key: Hashable
+    samples: int
+
+
+def submit_choice(
+    restore: RestoreState,
+    image: ImageChoice,
+    model: ModelChoice,
+    sampler: SamplerChoice,
+    *,
+    read: Callable[[], Image] | None = None,
+    partner: RestoreJob | None = None,
+    hooks: Mapping[str, Any],
+) -> Submission:
+    """Make the job of what is chosen in a window.
+
+    Parameters
+    ----------
+    restore : RestoreState
+        Where everything but image, model and sampler is taken from.
+    image, model, sampler
+        Checked before.
+    read : callable, optional
+        Reads the image; by default that of `image`.
+    partner : RestoreJob, optional
+        The teacher's job, whose camera is taken.
+    hooks : mapping
+        More arguments of `RestoreJob`.
+    """
+    steps = chosen_steps(restore, sampler)
+    samples = 1 if sampler.role == "point" else restore.samples
+    settings = Settings(
+        sampler=sampler.name,
+        steps=steps,
+        samples=samples,
+        seed=restore.seed,
+        camera=restore.camera,
+        psf=None if restore.psf_sigma is None else Psf(restore.psf_sigma),
+        background=restore.background,
+        device=restore.device,
+    )
+    label, image_key = sampler.label(steps), key_of(restore, image)
+    job = RestoreJob(
+        read or image.read,
+        model.name,
+        settings,
+        title=f"{image.name}, {label}",
+        key=(image_key, model.name, settings),
+        partner=partner,
+        **hooks,
+    )
+    return Submission(job, label, sampler.role, image_key, samples)
+
+
+def chosen_steps(restore: RestoreState, sampler: SamplerChoice) -> int | None:
+    """Return the steps that were chosen for this sampler; None for those of the model."""
+    chosen = restore.steps if sampler.name == restore.sampler else None
+    return chosen if sampler.steps.enabled else None
+
+
+def key_of(restore: RestoreState, image: ImageChoice) -> Hashable:
+    """Return what is equal for runs of one part of one image."""
+    region = restore.region if image == restore.image else "whole"
+    return image.key, region, image.shape
+
+
+def read_once(read: Callable[[], Image]) -> Callable[[], Image]:
+    """Read an image at the first call only, so that two runs have the same pixels."""
+    kept: list[Image] = []
+
+    def read_first() -> Image:
+        if not kept:
+            kept.append(read())
+        return kept[0]
+
+    return read_first
