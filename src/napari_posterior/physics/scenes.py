@@ -215,8 +215,9 @@ def _nuclei(count: int, size: int, dice: Dice) -> Tensor:
 def _haze(count: int, size: int, dice: Dice) -> Tensor:
     reach = dice.log_uniform(count, 1, 1, low=5.0, high=0.4 * max(size, 32))
     contrast = dice.uniform(count, 1, 1, low=0.3, high=1.0)
-    field = (contrast * _smooth_field(count, size, reach, dice)).exp()
-    return field / field.amax((1, 2), keepdim=True)
+    field = contrast * _smooth_field(count, size, reach, dice)
+    # before the exponential, which overflows where a wide field hardly varies around its mean
+    return (field - field.amax((1, 2), keepdim=True)).exp()
 
 
 _DRAW: dict[str, Callable[[int, int, Dice], Tensor]] = {
