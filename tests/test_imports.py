@@ -42,8 +42,7 @@ ROOMS = (
     "cli",
     "session",
 )
-# The rooms of the window come in one after the other.
-WINDOW_ROOMS = {"layers", "widgets"}
+WINDOW_ROOMS = ("layers", "widgets")
 IMPORT_ROOM = """
 import importlib, pkgutil
 room = importlib.import_module("napari_posterior.{room}")
@@ -84,7 +83,7 @@ def test_every_room_is_looked_at(repository):
     package = repository / "src" / "napari_posterior"
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     rooms |= {path.stem for path in package.glob("*.py")}
-    assert rooms - WINDOW_ROOMS == {"__init__", "commands", *ROOMS}
+    assert rooms == {"__init__", "commands", *WINDOW_ROOMS, *ROOMS}
 
 
 def test_commands_of_the_manifest_bring_in_neither_torch_nor_qt():
@@ -95,6 +94,11 @@ def test_commands_of_the_manifest_bring_in_neither_torch_nor_qt():
 def test_layers_bring_in_napari_but_neither_torch_nor_qt():
     found = brought_in_by(IMPORT_ROOM.format(room="layers"), looked_for=("torch", *WINDOW))
     assert found == {"napari"}
+
+
+def test_widgets_bring_in_no_torch():
+    pytest.importorskip("qtpy.QtWidgets", exc_type=ImportError)
+    assert not brought_in_by(IMPORT_ROOM.format(room="widgets"), looked_for=("torch",))
 
 
 def test_importing_the_package_takes_less_than_a_tenth_of_a_second():
@@ -109,6 +113,19 @@ def test_every_public_name_is_found():
     for name in napari_posterior.__all__:
         assert getattr(napari_posterior, name) is not None
         assert name in dir(napari_posterior)
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import napari_posterior.session.controller", "npo.session"]
+)
+def test_the_room_of_sessions_is_the_public_function_too(before):
+    asked = (
+        f"import napari_posterior as npo\n{before}\n"
+        "import napari_posterior.session.threads as below\n"
+        "from napari_posterior import session\n"
+        "assert npo.session is session and session.threads is below and callable(session)"
+    )
+    assert not brought_in_by(asked, looked_for=("torch", *WINDOW))
 
 
 def test_unknown_public_name_is_an_attribute_error():

@@ -80,7 +80,8 @@ def test_manifest_is_found_and_every_function_it_names_exists():
 
 def test_manifest_commands_are_all_used():
     contributions = npe2.PluginManifest.from_distribution("napari-posterior").contributions
-    used = {one.command for one in (*contributions.sample_data, *contributions.readers)}
+    kinds = (contributions.sample_data, contributions.readers, contributions.widgets)
+    used = {one.command for kind in kinds for one in kind}
     assert {command.id for command in contributions.commands} == used
 
 

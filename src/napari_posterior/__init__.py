@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.psf import Psf
     from napari_posterior.statistics import statistic
+    from napari_posterior.widgets.session import session
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ __all__ = [
     "load_model",
     "open_run",
     "restore",
+    "session",
     "statistic",
 ]
 
@@ -43,6 +45,8 @@ _HOME_OF = {
 
 def __getattr__(name: str) -> object:
     """Resolve a public name on first use (PEP 562) and keep it for the next one."""
+    if name == "session":  # a room that can be called
+        return importlib.import_module("napari_posterior.session")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -151,3 +151,27 @@ def test_who_waits_for_a_result_keeps_the_window_alive(make_job, gate):
     assert len(second.result(20)) == 3
     assert second.end == Finished(3)
     assert queue.close(20)
+
+
+def test_who_waits_for_a_result_finds_that_all_have_heard_of_it(make_job, gate):
+    told = threading.Event()
+    heard = []
+
+    class Busy(ThreadRunner):
+        """Lets listeners hear of the end only when somebody waits after it."""
+
+        def attend(self):
+            if job.state == "done":
+                told.set()
+
+    def listen(event):
+        if isinstance(event, Finished):
+            assert told.wait(20)
+            heard.append(event)
+
+    gate.open.set()
+    queue = JobQueue(Busy())
+    queue.submit(job := make_job(), deliver=listen)
+    job.result(20)
+    assert heard == [Finished(3)]
+    assert queue.close(20)

@@ -33,8 +33,11 @@ _LOG = logging.getLogger(__name__)
 _STEP_INTERVAL = 0.05
 """Seconds between two reports of network calls; a window cannot show more."""
 
-_PATIENCE = 0.05
+_PATIENCE = 0.02
 """Seconds that a caller of `result` sleeps at a time."""
+
+_TELLING = 2.0
+"""Seconds that a caller of `result` leaves for telling those who listen."""
 
 Outcome = TypeVar("Outcome")
 
@@ -70,7 +73,8 @@ class ThreadedJob(Generic[Outcome]):
         self._state: JobState = "idle"
         self._progress = Progress()
         self._end: TerminalEvent | None = None
-        self._end_published = False
+        self._publisher: int | None = None
+        self._told = threading.Event()
         self._outcome: Outcome | None = None
         self._deliver: Callable[[Event], None] | None = None
         self._attend: Callable[[], None] | None = None
@@ -145,11 +149,12 @@ class ThreadedJob(Generic[Outcome]):
 
     def publish(self, event: Event) -> None:
         """Tell those who listen, in this thread; what one of them raises is logged."""
-        if isinstance(event, Finished | Cancelled | Failed):
+        last = isinstance(event, Finished | Cancelled | Failed)
+        if last:
             with self._lock:
-                if self._end_published:
+                if self._publisher is not None:
                     return
-                self._end_published = True
+                self._publisher = threading.get_ident()
         for tell in (self._deliver, self.events.emit):
             if tell is None:
                 continue
@@ -157,6 +162,8 @@ class ThreadedJob(Generic[Outcome]):
                 tell(event)
             except Exception:
                 _LOG.exception("a listener of %s failed", self.title)
+        if last:
+            self._told.set()
 
     def cancel(self) -> None:
         """Stop: at once where the job waits, else within one network call; calling again is idle.
@@ -177,7 +184,7 @@ class ThreadedJob(Generic[Outcome]):
             self.publish(unstarted)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end.
+        """Wait for the end, and for those who listen to have heard of it.
 
         Parameters
         ----------
@@ -190,13 +197,22 @@ class ThreadedJob(Generic[Outcome]):
             Whether the job has ended.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while not self._ended.is_set():
+        if not self._wait_for(self._ended, until):
+            return False
+        if self._deliver is not None and self._publisher != threading.get_ident():
+            # A window that is closed meanwhile tells nobody: so not for ever.
+            grace = time.monotonic() + _TELLING
+            self._wait_for(self._told, grace if until is None else min(grace, until))
+        return True
+
+    def _wait_for(self, event: threading.Event, until: float | None) -> bool:
+        while not event.is_set():
             left = _PATIENCE if until is None else min(_PATIENCE, until - time.monotonic())
             if left <= 0:
                 return False
             if self._attend is not None:
                 self._attend()
-            self._ended.wait(left)
+            event.wait(left)
         return True
 
     def result(self, timeout: float | None = None) -> Outcome:

@@ -1,0 +1,221 @@
+"""The dock *Compare*: what a student keeps of its teacher's samples, as estimates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from superqt.utils import QSignalThrottler
+
+from napari_posterior.errors import PosteriorError
+from napari_posterior.widgets.compare_parts import Choice, Outcome, Plots
+from napari_posterior.widgets.connections import Connections
+from napari_posterior.widgets.parts import Words, column, describe
+from napari_posterior.widgets.plots.histogram import HistogramPlot
+from napari_posterior.widgets.plots.source import pairs_of, report_of
+from napari_posterior.widgets.theme import ThemeFollower
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtpy.QtGui import QShowEvent
+
+    from napari_posterior.session.models import RunEntry
+    from napari_posterior.widgets.plots.base import DistributionPlot
+
+__all__ = ["CompareDock"]
+
+_INTERVAL_MS: Final = 100  # between two redraws
+_WIDTH: Final = (340, 380)  # px, least and wished
+
+_EMPTY: Final = (
+    "Compare the samples of a student with those of its teacher on one image: how many puncta each "
+    "shows, how much the samples vary, and how well they explain the measurement.\n\n"
+    "There is no run yet."
+)
+
+
+class CompareDock(QWidget):
+    """Choose two runs, watch their samples being measured, compare them, read the estimates.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer, as napari hands it to a plugin.
+    session : Session, optional
+        By default that of the viewer.
+    make_plot : callable
+        Makes a `DistributionPlot` from the name of its widget.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: Any,
+        *,
+        session: Any = None,
+        make_plot: Callable[[str], DistributionPlot] = HistogramPlot,
+    ) -> None:
+        super().__init__()
+        self.setObjectName("napari_posterior_compare")
+        self._viewer = napari_viewer
+        self._session = _session_of(napari_viewer) if session is None else session
+        self._state = self._session.state
+        self._drawn: tuple[object, ...] = ()
+        self._build(make_plot)
+        self._throttler = QSignalThrottler(parent=self)
+        self._throttler.setTimeout(_INTERVAL_MS)
+        self._throttler.triggered.connect(self._refresh)
+        self._theme = ThemeFollower(napari_viewer, self)
+        self._theme.changed.connect(self._plots.set_palette)
+        self._plots.set_palette(self._theme.palette)
+        self._listen()
+
+    def sizeHint(self) -> QSize:
+        """Ask for a width at which sentences read well."""
+        return QSize(_WIDTH[1], super().sizeHint().height())
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Catch up with what has happened meanwhile."""
+        super().showEvent(event)
+        self._refresh()
+
+    def _build(self, make_plot: Callable[[str], DistributionPlot]) -> None:
+        content = QWidget()
+        self._empty = QWidget(content)
+        self._obvious = QPushButton(self._empty)
+        describe(self._obvious, "begin", "With the settings of the dock Restore")
+        paragraph = column(self._empty, spacing=10)
+        paragraph.addWidget(Words(_EMPTY, self._empty))
+        paragraph.addWidget(self._obvious)
+        self._choice = Choice(self._state, content)
+        self._refusal = Words("", content)
+        self._refusal.setObjectName("refusal")
+        self._plots = Plots(content, make_plot)
+        self._outcome = Outcome(self._viewer, self._plots, content)
+        lines = QVBoxLayout(content)
+        lines.setContentsMargins(8, 8, 8, 8)
+        lines.setSpacing(10)
+        for part in (self._empty, self._choice, self._refusal, self._outcome):
+            lines.addWidget(part)
+        lines.addStretch(1)
+        area = QScrollArea(self)
+        area.setObjectName("scroll")
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(content)
+        column(self).addWidget(area)
+        self.setMinimumWidth(_WIDTH[0])
+
+    def _listen(self) -> None:
+        """Connect what happens in the session with what is shown, and the buttons with both."""
+        links, runs = Connections(self), self._state.runs.events
+        self._links = links
+        for signal in (runs.inserted, runs.removed, runs.changed, runs.reordered, runs.child_event):
+            links.add(signal, self._on_news)
+        links.add(self._state.compare.events, self._on_news)
+        links.add(self._state.restore.events.image, self._on_news)
+        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+            links.add(event, self._on_news)
+        self._choice.teacher.picked.connect(self._on_teacher)
+        self._choice.student.picked.connect(self._on_student)
+        self._choice.make.clicked.connect(self._on_make)
+        self._obvious.clicked.connect(self._on_make)
+        self._choice.compare.clicked.connect(self._on_compare)
+        self._choice.cancel.clicked.connect(self._on_cancel)
+        self._outcome.group_chosen.connect(self._on_group)
+
+    def _refresh(self) -> None:
+        """Show the state; what is not visible waits."""
+        if not self.isVisible():
+            return
+        started = bool(self._state.runs)
+        self._empty.setVisible(not started)
+        self._choice.setVisible(started)
+        self._outcome.setVisible(started)
+        self._obvious.setText(
+            "&Run teacher and student" if self._has_image() else "Open a &sample image"
+        )
+        report = report_of(self._state.compare)
+        self._choice.refresh(current=report is not None)
+        self._outcome.show_report(report, folder=self._folder())
+        self._draw()
+
+    def _draw(self) -> None:
+        """Show the numbers, where they are others than those that are shown."""
+        state, group = self._state.compare, self._outcome.findings.current
+        report = report_of(state)
+        entries = state.teacher, state.student
+        numbers = [] if report else [None if one is None else one.measured for one in entries]
+        drawn = (report, group, *entries, *numbers)
+        if len(drawn) == len(self._drawn) and all(
+            one is other for one, other in zip(drawn, self._drawn, strict=True)
+        ):
+            return
+        self._drawn = drawn
+        pairs = pairs_of(state, report)
+        if report is not None:
+            pairs = tuple(pair for pair in pairs if pair.id.partition(".")[0] == group)
+        self._plots.show_pairs(pairs, folder=self._folder(), headed=report is None)
+        alone = report is not None and not pairs and bool(group)
+        self._plots.interval.widget.setVisible(alone)
+        if alone:
+            self._plots.interval.show(self._outcome.findings.groups[group][0])
+        self._outcome.findings.order_tabs()
+
+    def _has_image(self) -> bool:
+        from napari.layers import Image
+
+        chosen = self._state.restore.image is not None
+        return chosen or any(isinstance(layer, Image) for layer in self._viewer.layers)
+
+    def _folder(self) -> Path | None:
+        teacher = self._state.compare.teacher
+        return None if teacher is None or teacher.folder is None else Path(teacher.folder).parent
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        """Do something, and say in one sentence why it cannot be done."""
+        try:
+            action()
+        except PosteriorError as error:
+            self._refusal.say(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.")
+        else:
+            self._refusal.say("")
+        self._on_news()
+
+    def _on_news(self, *_: object) -> None:
+        self._throttler.throttle()
+
+    def _on_group(self) -> None:
+        if self.isVisible():
+            self._draw()
+
+    def _on_teacher(self, entry: RunEntry) -> None:
+        self._state.compare.teacher = entry
+
+    def _on_student(self, entry: RunEntry) -> None:
+        self._state.compare.student = entry
+
+    def _on_make(self) -> None:
+        if not self._has_image():
+            self._viewer.open_sample("napari-posterior", "puncta")
+        elif self._state.restore.image is None:
+            self._attempt(self._session.restore_pair)
+        else:
+            self._attempt(self._session.controller.run_pair)
+
+    def _on_compare(self) -> None:
+        self._attempt(self._session.controller.compare)
+
+    def _on_cancel(self) -> None:
+        job = self._state.compare.job
+        if job is not None:
+            job.cancel()
+
+
+def _session_of(viewer: Any) -> Any:
+    from napari_posterior.widgets.session import session
+
+    return session(viewer)

@@ -1,0 +1,1 @@
+"""Plots of teacher and student, behind a small protocol."""

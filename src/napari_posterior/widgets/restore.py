@@ -1,0 +1,145 @@
+"""The dock *Restore*: choose an image, draw samples from teacher and student."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from napari_posterior.widgets.parts import Words, column, describe
+from napari_posterior.widgets.sections.camera import CameraSection
+from napari_posterior.widgets.sections.image import ImageSection
+from napari_posterior.widgets.sections.running import RunningSection
+from napari_posterior.widgets.sections.runs import RunsSection
+from napari_posterior.widgets.sections.sampler import SamplerSection
+from napari_posterior.widgets.session import session as session_of
+from napari_posterior.widgets.theme import Palette, ThemeFollower
+
+if TYPE_CHECKING:
+    from napari_posterior.widgets.session import Session
+
+__all__ = ["RestoreDock"]
+
+_WELCOME: Final = (
+    "A noisy image has many plausible restorations: teacher and student draw samples of them. "
+    "Open an image of yours, or a simulated one."
+)
+_WIDTH: Final = 360
+_MARGIN: Final = 8
+
+
+class RestoreDock(QWidget):
+    """Choose an image and what is known of it, a model and a sampler, and draw samples.
+
+    It keeps nothing itself: what is chosen and what runs belongs to the session of the viewer, so
+    that a second dock shows the same.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Or its proxy.
+    session : Session, optional
+        By default that of the viewer.
+    """
+
+    def __init__(self, napari_viewer: Any, *, session: Session | None = None) -> None:
+        super().__init__()
+        if session is None:
+            session = session_of(napari_viewer)
+        self.setObjectName("napari_posterior_restore")
+        self.setWindowTitle("Restore by posterior samples")
+        self._viewer = napari_viewer
+        state, controller = session.state, session.controller
+        self._welcome = self._build_welcome()
+        self.image = ImageSection(napari_viewer, state.restore)
+        self.camera = CameraSection(state.restore)
+        self.sampler = SamplerSection(state.restore)
+        self.running = RunningSection(state, controller, student=lambda: self.sampler.student)
+        self.runs = RunsSection(napari_viewer, state, controller)
+        self._form = QWidget()
+        form = column(self._form, spacing=10)
+        for section in (self.image, self.camera, _line(), self.sampler, _line(), self.running):
+            form.addWidget(section)
+        inside = QWidget()
+        whole = column(inside, spacing=10)
+        whole.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        for part in (self._welcome, self._form, self.runs):
+            whole.addWidget(part)
+        whole.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        inside.installEventFilter(self)
+        self._scroll = scroll
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+
+        self.running.add_shortcut(self)
+        self.running.asked.connect(self.image.refresh)
+        self.image.layer_changed.connect(self.camera.show_layer)
+        self.image.emptied.connect(self._show_welcome)
+        self.camera.show_layer(self.image.layer)
+        self._show_welcome(self.image.layer is None)
+        follower = ThemeFollower(napari_viewer, self)
+        follower.changed.connect(self._paint)
+        self._paint(follower.palette)
+
+    def reset_choices(self, *_: object) -> None:
+        """Look again which layers there are; napari calls it when they change."""
+        self.image.reset_choices()
+
+    def sizeHint(self) -> QSize:
+        """Be as wide as a dock beside the viewer should be."""
+        return QSize(_WIDTH, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Never be narrower than the widest row; whatever is higher is scrolled to."""
+        bar = self._scroll.verticalScrollBar()
+        room = 0 if bar is None else bar.sizeHint().width()
+        widest = max(part.minimumSizeHint().width() for part in (self._form, self.runs))
+        return QSize(widest + 2 * _MARGIN + room, 200)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Ask for more width when a row needs it: a scroll area does not by itself."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return False
+
+    def _build_welcome(self) -> QWidget:
+        welcome = QWidget()
+        welcome.setObjectName("welcome")
+        self._open_sample = QPushButton("&Open a sample image")
+        describe(
+            self._open_sample, "open_sample", "Open simulated puncta whose true object is known."
+        )
+        self._open_sample.clicked.connect(self._on_open_sample)
+        layout = column(welcome, spacing=10)
+        layout.addWidget(Words(_WELCOME))
+        layout.addWidget(self._open_sample)
+        return welcome
+
+    def _on_open_sample(self) -> None:
+        self._viewer.open_sample("napari-posterior", "puncta")
+
+    def _show_welcome(self, empty: bool) -> None:
+        self._welcome.setVisible(empty)
+        self._form.setVisible(not empty)
+
+    def _paint(self, palette: Palette) -> None:
+        self.setStyleSheet(
+            f"Notice {{ color: {palette.mark}; }}"
+            f"QWidget#line {{ background-color: {palette.soft}; padding: 0px; }}"
+        )
+        self.running.set_accent(palette.student, palette.background)
+
+
+def _line() -> QWidget:
+    line = QWidget()
+    line.setObjectName("line")
+    line.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+    line.setFixedHeight(1)
+    return line

@@ -1,0 +1,225 @@
+"""Start and stop runs; say how far they are, what waits, and why nothing can be started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QApplication, QProgressBar, QPushButton, QWidget
+
+from napari_posterior.api.settings import Settings
+from napari_posterior.errors import PosteriorError
+from napari_posterior.physics.psf import Psf
+from napari_posterior.session.problems import find_model
+from napari_posterior.session.progress import ENDED
+from napari_posterior.widgets.connections import Connections
+from napari_posterior.widgets.parts import Notice, Words, column, describe, side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_posterior.session.controller import Controller
+    from napari_posterior.session.models import RunEntry, SessionState
+
+__all__ = ["RunningSection", "is_going_on"]
+
+_PARTS: Final = 1000
+
+
+def is_going_on(state: SessionState, sampler: str) -> bool:
+    """Whether the run of this sampler, with all that is chosen now, is drawn or waits already."""
+    restore = state.restore
+    image, model = restore.image, find_model(restore)
+    found = None if model is None else model.sampler(sampler)
+    if image is None or found is None or restore.problems:
+        return False
+    chosen = sampler == restore.sampler and found.steps.enabled
+    settings = Settings(
+        sampler=sampler,
+        steps=restore.steps if chosen else None,
+        samples=1 if found.role == "point" else restore.samples,
+        seed=restore.seed,
+        camera=restore.camera,
+        psf=None if restore.psf_sigma is None else Psf(restore.psf_sigma),
+        background=restore.background,
+        device=restore.device,
+    )
+    key = ((image.key, restore.region, image.shape), restore.model, settings)
+    return any(
+        one.job is not None and one.state not in ENDED and one.job.key == key for one in state.runs
+    )
+
+
+class RunningSection(QWidget):
+    """The buttons, the progress bar and the sentences around them.
+
+    Parameters
+    ----------
+    state : SessionState
+        What is chosen, and the runs.
+    controller : Controller
+        What the buttons call.
+    student : callable
+        Returns the student to draw beside the teacher.
+    """
+
+    asked = Signal()
+    """A button was pressed: what is still being typed or drawn is to be taken now."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        controller: Controller,
+        *,
+        student: Callable[[], str | None],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state, self._controller, self._student = state, controller, student
+        self._build()
+        self._connections = Connections(self)
+        self._connections.add(state.restore.events, self._on_setting)
+        self._connections.add(state.runs.events, self._on_list)
+        self._of_runs = Connections(self)
+        self._on_list()
+
+    def run(self) -> None:
+        """Draw from the chosen sampler."""
+        self._start(self._run, self._controller.run)
+
+    def run_pair(self) -> None:
+        """Draw from the teacher, then from the chosen student."""
+        self._start(self._pair, lambda: self._controller.run_pair(self._student()))
+
+    def set_accent(self, background: str, text: str) -> None:
+        """Give the button that is meant for most its colours, ``"#rrggbb"``."""
+        self._pair.setStyleSheet(
+            f"QPushButton {{ font-weight: bold; padding: 6px; }}"
+            f"QPushButton:enabled {{ background-color: {background}; color: {text}; }}"
+            f"QPushButton:enabled:focus {{ border: 2px solid {text}; }}"
+        )
+
+    def _build(self) -> None:
+        self._why = Notice()
+        self._why.setObjectName("why_not")
+        self._pair = QPushButton("&Run teacher and student")
+        describe(
+            self._pair,
+            "run_pair",
+            "Draw the samples of the teacher and then those of the student, from the same noise.",
+        )
+        self._run = QPushButton("R&un teacher")
+        self._run.setObjectName("run")
+        self._cancel = QPushButton("&Cancel")
+        describe(
+            self._cancel,
+            "cancel",
+            "Stop what runs or waits within one network call; samples drawn so far are kept.",
+        )
+        self._bar = QProgressBar()
+        self._bar.setRange(0, _PARTS)
+        self._bar.setTextVisible(False)
+        describe(self._bar, "progress", "Done part of the run.", spoken="Progress of the run")
+        self._now, self._queue = Words(), Words()
+        self._now.setObjectName("progress_words")
+        self._queue.setObjectName("queue_words")
+        layout = column(self, spacing=6)
+        layout.addWidget(self._why)
+        layout.addWidget(self._pair)
+        layout.addLayout(side_by_side(self._run, self._cancel, stretch=(2, 1)))
+        layout.addWidget(self._bar)
+        layout.addWidget(self._now)
+        layout.addWidget(self._queue)
+        self._pair.clicked.connect(self.run_pair)
+        self._run.clicked.connect(self.run)
+        self._cancel.clicked.connect(self._on_cancel)
+
+    def add_shortcut(self, whole: QWidget) -> None:
+        """Let Ctrl+Return run from anywhere in the dock."""
+        for keys in ("Ctrl+Return", "Ctrl+Enter"):
+            shortcut = QShortcut(QKeySequence(keys), whole)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(self._run.click)
+
+    def _start(self, button: QPushButton, start: Callable[[], object]) -> None:
+        field = QApplication.focusWidget()
+        if field is not None and field is not button:
+            field.clearFocus()  # takes what is being typed
+            field.setFocus()
+        self.asked.emit()
+        try:
+            start()
+        except PosteriorError as error:
+            self._show()
+            text = str(error)
+            self._why.say(f"{text[:1].upper()}{text[1:].rstrip('.')}.")
+
+    def _on_cancel(self) -> None:
+        self._controller.cancel()
+
+    def _on_setting(self, *_: object) -> None:
+        self._show()
+
+    def _on_list(self, *_: object) -> None:
+        self._of_runs.cut()
+        for entry in self._state.runs:
+            self._of_runs.add(entry.events, self._on_entry)
+        self._show()
+
+    def _on_entry(self, *_: object) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        self._show_buttons()
+        self._show_progress()
+
+    def _show_buttons(self) -> None:
+        state = self._state
+        restore, model = state.restore, find_model(state.restore)
+        image = restore.image
+        told_above = "" if image is None else image.problem.rstrip(".").lower()
+        problems = [p for p in restore.problems if p.rstrip(".").lower() != told_above]
+        student = self._student()
+        same = is_going_on(state, restore.sampler)
+        pair = same if student is None else any(is_going_on(state, n) for n in ("teacher", student))
+        if not restore.problems and (same or pair):
+            going = "This is being drawn, or waits for its turn"
+            problems.append(f"{going}; change a setting to queue another run.")
+        self._why.say("\n! ".join(problems))
+        able = not restore.problems
+        self._run.setText(f"R&un {restore.sampler}".replace("_", " "))
+        self._run.setEnabled(able and not same)
+        self._pair.setEnabled(able and not pair and model is not None and bool(model.students))
+        first = restore.problems[0] if restore.problems else ""
+        self._run.setToolTip(
+            first or f"Draw {restore.samples} samples of {restore.sampler} (Ctrl+Return)."
+        )
+        self._run.setAccessibleDescription(self._run.toolTip())
+        live = [entry for entry in state.runs if entry.state in ("running", "waiting")]
+        self._cancel.setEnabled(bool(live))
+
+    def _show_progress(self) -> None:
+        runs = list(self._state.runs)
+        running = [entry for entry in runs if entry.state == "running"]
+        waiting = [entry for entry in runs if entry.state == "waiting"]
+        ended = [entry for entry in runs if entry.state in ENDED and entry.job is not None]
+        shown = next(iter(running or waiting or ended[-1:]), None)
+        busy = bool(running) and shown is not None and shown.progress.total == 0
+        self._bar.setRange(0, 0 if busy else _PARTS)
+        fraction = 0.0 if shown is None else shown.progress.fraction
+        self._bar.setValue(round(_PARTS * fraction))
+        self._now.say("" if shown is None else _told(shown))
+        left = [entry for entry in waiting if entry is not shown]
+        self._queue.say(_queued(left))
+
+
+def _told(entry: RunEntry) -> str:
+    return f"{entry.title}: {entry.progress.sentence.rstrip('.')}."
+
+
+def _queued(waiting: list[Any]) -> str:
+    if not waiting:
+        return ""
+    verb = "waits" if len(waiting) == 1 else "wait"
+    return f"{'; '.join(entry.title for entry in waiting)} {verb} for a free device."

@@ -1,0 +1,308 @@
+"""What belongs to one viewer: its settings, its runs, and the jobs that make them."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, QThread, QTimer
+
+from napari_posterior.errors import RunError
+from napari_posterior.layers.side import ViewerLayers
+from napari_posterior.layers.thread import in_main_thread, unwrapped
+from napari_posterior.runs.events import Failed
+from napari_posterior.session.choices import find_devices, read_models
+from napari_posterior.session.controller import Controller
+from napari_posterior.session.models import SessionState
+from napari_posterior.session.queue import JobQueue
+from napari_posterior.widgets.activity import ActivityBars
+from napari_posterior.widgets.console import compare_runs, find_image
+from napari_posterior.widgets.runner import QtRunner
+from napari_posterior.widgets.window import WindowWatch, main_window_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_posterior.runs.events import Event
+    from napari_posterior.session.choices import DeviceChoice, ModelChoice
+    from napari_posterior.session.compare_job import CompareJob
+    from napari_posterior.session.models import RunEntry
+    from napari_posterior.session.restore_job import RestoreJob
+
+__all__ = ["Session", "session"]
+
+_LOG = logging.getLogger(__name__)
+
+_TICK_MS = 100
+"""Milliseconds between two looks at what runs."""
+
+_IDLE_MS = 1500
+"""Milliseconds before torch is asked for devices: long after the dock that wants them is up."""
+
+
+def session(viewer: Any) -> Session:
+    """Find the session of a viewer, or begin it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        With a window; as it is, or as napari hands it to a plugin.
+
+    Returns
+    -------
+    Session
+        The same one for every call, until the viewer is closed.
+
+    Raises
+    ------
+    InputError
+        If the viewer has no window, or is closed.
+    RunError
+        If the viewer is closing.
+    WrongThreadError
+        Off the main thread.
+    """
+    in_main_thread("a session is asked for")
+    for child in main_window_of(viewer).children():
+        if isinstance(child, Session):
+            if child.closed:
+                raise RunError("this viewer is closing; open a new one")
+            return child
+    return Session(viewer)
+
+
+class Session(QObject):
+    """The runs of one viewer, as `session` finds them.
+
+    It is a child of the viewer's window: it is found there, and ends with it. All of it belongs
+    to the main thread.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        With a window, and no session yet.
+    layers : LayerSide, optional
+        Shows runs; by default in the viewer.
+
+    Attributes
+    ----------
+    state : SessionState
+        What is chosen and shown.
+    controller : Controller
+        What can be done.
+    """
+
+    def __init__(self, viewer: Any, *, layers: Any = None) -> None:
+        in_main_thread("a session is made")
+        window = main_window_of(viewer)
+        super().__init__(window)
+        self._viewer = weakref.ref(unwrapped(viewer))
+        self._closed = False
+        self._asked_for_devices = False
+        self._layers = ViewerLayers(viewer) if layers is None else layers
+        self._runner = QtRunner()
+        self._activity = ActivityBars()
+        self.state = SessionState()
+        self.controller = Controller(self.state, queue=JobQueue(self._runner), layers=self._layers)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_TICK_MS)
+        self._timer.timeout.connect(self._tick)
+        self._idle = QTimer(self)
+        self._idle.setInterval(_IDLE_MS)
+        self._idle.setSingleShot(True)
+        self._idle.timeout.connect(self.look_for_devices)
+        self._runner.busy_changed.connect(self._on_busy)
+        self.state.runs.events.inserted.connect(self._on_entry)
+        self.state.compare.events.job.connect(self._on_comparison)
+        WindowWatch(window).closed.connect(self.close)
+        self._runner.call("reading the models", read_models, self._take_models)
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<Session of a closed viewer>"
+        models = ", ".join(one.name for one in self.state.restore.models) or "not read yet"
+        runs = "; ".join(f"{one.title}: {one.progress.sentence}" for one in self.state.runs)
+        return f"<Session with the models: {models}; runs: {runs or 'none yet'}>"
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """The viewer; None when it is gone."""
+        return self._viewer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the viewer was closed."""
+        return self._closed
+
+    def restore(
+        self,
+        image: Any = None,
+        *,
+        model: str | None = None,
+        sampler: str = "teacher",
+        **options: Any,
+    ) -> RestoreJob:
+        """Draw restorations of an image; returns at once, layers appear as samples are drawn.
+
+        Parameters
+        ----------
+        image : str, napari Image layer, array or path, optional
+            The name of a layer, else a file; by default the layer that is selected.
+        model : str, optional
+            By default the one that is chosen in the dock.
+        sampler : str
+            ``"teacher"``, the name of a student, or ``"mse"`` for the point estimate.
+        **options
+            As of :func:`napari_posterior.restore`: steps, samples, seed, camera, psf, device, ...
+
+        Returns
+        -------
+        RestoreJob
+            With `progress`, `cancel()` and `result()`.
+
+        Raises
+        ------
+        InputError
+            If there is no such image, or it cannot be restored.
+        RunError
+            If the same run is being drawn, or the viewer is closed.
+        WrongThreadError
+            Off the main thread.
+        """
+        source = find_image(self._ready("a run is asked for"), image)
+        return self.controller.restore(source, model=model, sampler=sampler, **options)
+
+    def restore_pair(
+        self, image: Any = None, *, student: str | None = None, **options: Any
+    ) -> tuple[RestoreJob, RestoreJob]:
+        """Draw the teacher, then a student, of one image from the same noise; returns at once.
+
+        Parameters
+        ----------
+        image : str, napari Image layer, array or path, optional
+            As of `restore`.
+        student : str, optional
+            By default the one that is chosen in the dock, else the first of the model.
+        **options
+            As of `restore`, for both; `steps` are those of the teacher.
+
+        Returns
+        -------
+        teacher, student : RestoreJob
+            Where the teacher fails or is cancelled, the student is cancelled.
+
+        Raises
+        ------
+        InputError, RunError, WrongThreadError
+            As of `restore`, and if the model has no student.
+        """
+        source = find_image(self._ready("a pair of runs is asked for"), image)
+        return self.controller.restore_pair(source, student=student, **options)
+
+    def compare(self, teacher: Any = None, student: Any = None) -> CompareJob:
+        """Compare a run of the teacher with one of a student; returns at once.
+
+        Parameters
+        ----------
+        teacher, student : RestoreJob, Run, RunEntry or path, optional
+            By default those that are chosen in the dock: the newest.
+
+        Returns
+        -------
+        CompareJob
+            Its `result()` is the report.
+
+        Raises
+        ------
+        InputError
+            If the two cannot be compared.
+        RunError
+            If the same comparison is going on, or the viewer is closed.
+        WrongThreadError
+            Off the main thread.
+        """
+        self._ready("a comparison is asked for")
+        return compare_runs(self.controller, teacher, student)
+
+    def look_for_devices(self) -> None:
+        """Ask torch, on a worker, which devices there are; the first call only."""
+        if not self._closed and not self._asked_for_devices:
+            self._asked_for_devices = True
+            self._runner.call("looking for devices", find_devices, self._take_devices)
+
+    def close(self) -> None:
+        """End with the viewer: cancel what runs, drop what waits, touch the viewer no more.
+
+        Samples that were drawn stay on disk. A network call that is going on ends by itself. It is
+        waited for where no event loop runs, as in a script, for 10 s at most; else napari waits
+        when the loop ends.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._timer.stop()
+        self._idle.stop()
+        self.controller.close(0)
+        self._runner.close()
+        self._activity.close()
+        self._of_layers("close")
+        thread = QThread.currentThread()
+        if thread is not None and thread.loopLevel() == 0:
+            self._runner.wait()
+
+    def _ready(self, what: str) -> Viewer:
+        """Return the viewer, if this is the right thread and it is still there."""
+        in_main_thread(what)
+        viewer = self.viewer
+        if self._closed or viewer is None:
+            raise RunError("the viewer of this session is closed; open a new one")
+        return viewer
+
+    def _take_models(self, models: tuple[ModelChoice, ...]) -> None:
+        self.controller.set_models(models)
+        self._idle.start()
+
+    def _take_devices(self, devices: tuple[DeviceChoice, ...]) -> None:
+        self.controller.set_devices(devices)
+
+    def _on_busy(self, busy: bool) -> None:
+        if busy:
+            self._timer.start()
+            self.look_for_devices()  # the job brings in torch anyway
+        else:
+            self._timer.stop()
+            self._tick()
+
+    def _tick(self) -> None:
+        """Bring up to date what shows how far things are."""
+        if self._closed:
+            return
+        try:
+            self.controller.refresh()
+            self._of_layers("refresh")
+            self._activity.refresh(self.state.runs)
+        except Exception:  # ten times a second would be too often to tell of it
+            self._timer.stop()
+            _LOG.exception("progress is not shown any more")
+
+    def _of_layers(self, name: str) -> None:
+        """Call what only those layers have that show something."""
+        method = getattr(self._layers, name, None)
+        if method is not None:
+            method()
+
+    def _on_entry(self, index: int, entry: RunEntry) -> None:
+        if entry.job is not None:
+            entry.job.events.connect(self._on_event, unique=True)
+
+    def _on_comparison(self, job: CompareJob | None) -> None:
+        if job is not None:
+            job.events.connect(self._on_event, unique=True)
+
+    def _on_event(self, event: Event) -> None:
+        """Tell of a failure: one sentence to the user, the rest to the log."""
+        if isinstance(event, Failed) and not self._closed:
+            _LOG.error("a job failed: %s", event.message, exc_info=event.exception)
+            show_error(event.message)

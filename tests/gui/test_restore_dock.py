@@ -1,0 +1,562 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+import tifffile
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
+
+from napari_posterior.physics.camera import Camera
+from napari_posterior.session.choices import DeviceChoice, ModelChoice
+from napari_posterior.session.models import RunEntry
+from napari_posterior.session.progress import Progress
+from napari_posterior.widgets.session import session as session_of
+
+pytestmark = pytest.mark.gui
+
+PLUGIN, NAME = "napari-posterior", "Restore by posterior samples"
+LONG = 60_000  # milliseconds: this may run on a busy machine
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy, tiny_model):
+    viewer = make_napari_viewer_proxy()
+    yield viewer
+    assert session_of(viewer).controller.close(60)
+
+
+@pytest.fixture
+def session(viewer, qtbot):
+    found = session_of(viewer)
+    qtbot.waitUntil(lambda: bool(found.state.restore.models), timeout=LONG)
+    found.state.restore.model = "tiny"
+    found.state.restore.samples = 2
+    return found
+
+
+@pytest.fixture
+def build(viewer, session):
+    def build():
+        return viewer.window.add_plugin_dock_widget(PLUGIN, NAME)[1]
+
+    return build
+
+
+@pytest.fixture
+def dock(build):
+    return build()
+
+
+@pytest.fixture
+def cell(viewer, session):
+    """A layer of a small simulated image."""
+    rng = np.random.default_rng(0)
+    data = (2 * rng.poisson(20, (3, 40, 48)) + 100).astype(np.uint16)
+    return viewer.add_image(data, name="cell", scale=(1, 0.2, 0.2), units=("um", "um", "um"))
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Hold every sampler at its first network call until it is let go."""
+    from napari_posterior.sampling import samplers
+
+    let_go = threading.Event()
+    for kind in (samplers.StudentSampler, samplers.TeacherSampler):
+
+        def gated(self, *args, draw=kind.draw):
+            assert let_go.wait(60)
+            return draw(self, *args)
+
+        monkeypatch.setattr(kind, "draw", gated)
+    yield let_go
+    let_go.set()
+
+
+def part(dock, name):
+    found = dock.findChild(QWidget, name)
+    assert found is not None, name
+    return found
+
+
+def click(dock, name):
+    button = part(dock, name)
+    assert isinstance(button, QAbstractButton)
+    assert button.isEnabled(), f"{name} cannot be pressed: {button.toolTip()}"
+    button.click()
+
+
+def said(dock, name):
+    widget = part(dock, name)
+    return "" if widget.isHidden() else getattr(widget, "said", None) or widget.text()
+
+
+def choose(box, text):
+    [place] = [i for i in range(box.count()) if box.itemText(i).startswith(text)]
+    box.setCurrentIndex(place)
+
+
+def ended(session, count):
+    def look():
+        runs = list(session.state.runs)
+        return len(runs) == count and {one.state for one in runs} <= {"done", "cancelled", "failed"}
+
+    return look
+
+
+def test_without_an_image_there_is_a_short_text_and_one_button(dock):
+    assert not part(dock, "welcome").isHidden()
+    buttons = [b for b in dock.findChildren(QPushButton) if b.isVisibleTo(dock)]
+    assert [b.objectName() for b in buttons] == ["open_sample"]
+
+
+def test_two_clicks_lead_from_an_empty_viewer_to_samples_of_teacher_and_student(
+    dock, session, viewer, qtbot
+):
+    click(dock, "open_sample")
+    qtbot.waitUntil(part(dock, "run_pair").isEnabled)
+    click(dock, "region_shape")
+    viewer.add_shapes([[[0, 0], [0, 3], [3, 3], [3, 0]]], scale=(1, 1), units=("um", "um"))
+    qtbot.waitUntil(lambda: "31" in said(dock, "image_words"))
+    click(dock, "run_pair")
+
+    assert [run.role for run in session.state.runs] == ["teacher", "student"]
+    assert part(dock, "cancel").isEnabled()
+    qtbot.waitUntil(ended(session, 2), timeout=LONG)
+    assert [run.state for run in session.state.runs] == ["done", "done"]
+    assert not part(dock, "cancel").isEnabled()
+    assert "2 samples in" in said(dock, "progress_words")
+
+
+def test_camera_psf_and_background_of_a_sample_image_are_filled_in_and_said(dock, session, qtbot):
+    click(dock, "open_sample")
+    qtbot.waitUntil(lambda: session.state.restore.camera is not None)
+
+    assert session.state.restore.camera == Camera(2.1, 100.0, 1.6)
+    assert session.state.restore.psf_sigma == 1.6
+    words = said(dock, "camera_words")
+    assert words.startswith("2.1 ADU/e-, 100 ADU, 1.6 e-; PSF sigma 1.6 px (0.16 µm)")
+    assert words.endswith("from the image's metadata.")
+
+
+def test_what_one_image_told_is_not_taken_for_the_next_but_what_was_entered_is(
+    dock, session, viewer, qtbot
+):
+    restore = session.state.restore
+    click(dock, "open_sample")
+    qtbot.waitUntil(lambda: restore.camera is not None)
+    viewer.add_image(np.ones((40, 40), np.uint16), name="other")
+    qtbot.waitUntil(lambda: part(dock, "image").count() == 2)
+
+    choose(part(dock, "image"), "other")
+    assert (restore.camera, restore.psf_sigma) == (None, None)
+    assert said(dock, "camera_words").startswith("Camera estimated from the image")
+
+    part(dock, "camera_given").click()
+    part(dock, "gain").setValue(3.5)
+    choose(part(dock, "image"), "puncta")
+    assert restore.camera.gain == 2.1
+    part(dock, "gain").setValue(3.5)
+    assert "metadata" not in said(dock, "camera_words")
+    choose(part(dock, "image"), "other")
+    assert restore.camera.gain == 3.5
+
+
+def test_step_control_says_why_there_is_no_choice_and_what_a_choice_means(
+    dock, cell, session, qtbot
+):
+    qtbot.waitUntil(lambda: not part(dock, "sampler").isHidden())
+    assert part(dock, "steps").isEnabled()
+    assert said(dock, "calls") == "5 calls"
+    assert "are the reference" in said(dock, "steps_reason")
+
+    choose(part(dock, "student"), "kd")
+    click(dock, "sampler_student")
+    assert not part(dock, "steps").isEnabled()
+    assert said(dock, "steps_reason").startswith("kd was distilled for 1 step")
+    assert said(dock, "calls") == "1 call"
+
+    choose(part(dock, "student"), "flow")
+    assert session.state.restore.sampler == "flow"
+    assert part(dock, "steps").isEnabled()
+    part(dock, "steps").stepBy(-1)
+    assert session.state.restore.steps == 1
+    part(dock, "steps").stepBy(-1)
+    assert part(dock, "steps").value() == 1
+
+
+def test_rectangle_is_the_region(dock, viewer, cell, session, qtbot):
+    click(dock, "region_shape")
+    qtbot.waitUntil(lambda: "draw one" in said(dock, "image_problem"))
+    assert not part(dock, "run").isEnabled()
+
+    click(dock, "draw")
+    shapes = viewer.layers["region"]
+    assert str(shapes.mode) == "add_rectangle"
+    np.testing.assert_array_equal(shapes.scale, cell.scale[-2:])
+    shapes.add_rectangles([[4.2, 5.2], [23.8, 30.8]])
+
+    qtbot.waitUntil(part(dock, "run").isEnabled)
+    assert session.state.restore.image.shape == (3, 19, 25)
+    assert "rows 5-23" in said(dock, "image_words")
+    assert said(dock, "image_problem") == ""
+
+
+def test_current_plane_follows_the_slider(dock, viewer, cell, session, qtbot):
+    qtbot.waitUntil(part(dock, "region_plane").isEnabled)
+    click(dock, "region_plane")
+    for plane in (0, 2):
+        viewer.dims.set_current_step(0, plane)
+        qtbot.waitUntil(lambda at=plane: f"= {at}" in said(dock, "image_words"))
+    assert session.state.restore.image.read().data.shape[-2:] == (40, 48)
+
+
+def test_plane_cannot_be_chosen_where_there_is_only_one(dock, viewer, qtbot):
+    viewer.add_image(np.ones((40, 40), np.uint16))
+    qtbot.waitUntil(lambda: not part(dock, "region_whole").isHidden())
+    qtbot.waitUntil(lambda: not part(dock, "region_plane").isEnabled())
+
+
+def test_opened_file_is_chosen(dock, cell, session, tmp_path, qtbot):
+    qtbot.waitUntil(lambda: part(dock, "image").currentText() == "cell")
+    tifffile.imwrite(tmp_path / "fresh.tif", np.ones((40, 40), np.uint16))
+    dock.image.open_paths([str(tmp_path / "fresh.tif")])
+    assert part(dock, "image").currentText() == "fresh"
+    assert session.state.restore.image.name == "fresh"
+
+
+def test_file_that_cannot_be_opened_gives_a_sentence(dock, viewer, tmp_path, qtbot):
+    told = []
+    notification_manager.notification_ready.connect(told.append)
+    try:
+        dock.image.open_paths([str(tmp_path / "gone.tif")])
+    finally:
+        notification_manager.notification_ready.disconnect(told.append)
+    assert [one.message.startswith("The file cannot be opened") for one in told] == [True]
+    assert len(viewer.layers) == 0
+
+
+def test_renamed_layer_is_renamed_in_the_list(dock, cell, qtbot):
+    cell.name = "another"
+    qtbot.waitUntil(lambda: part(dock, "image").currentText() == "another")
+
+
+def test_removed_layer_leaves_the_list_and_the_state(dock, viewer, cell, session, qtbot):
+    qtbot.waitUntil(lambda: session.state.restore.image is not None)
+    viewer.layers.remove("cell")
+    qtbot.waitUntil(lambda: session.state.restore.image is None)
+    assert not part(dock, "welcome").isHidden()
+
+
+def test_colour_image_is_refused_with_the_reason(dock, viewer, qtbot):
+    viewer.add_image(np.zeros((40, 40, 3), np.uint8), rgb=True, name="photo")
+    qtbot.waitUntil(lambda: "photo" in said(dock, "image_problem"))
+    assert "colour" in said(dock, "image_problem")
+    assert not part(dock, "run").isEnabled()
+    assert not part(dock, "run_pair").isEnabled()
+
+
+def test_results_and_the_known_object_are_not_offered(dock, viewer, qtbot):
+    click(dock, "open_sample")
+    viewer.add_image(
+        np.ones((40, 40)), name="mean", metadata={"napari_posterior": {"quantity": "mean"}}
+    )
+    picker = part(dock, "image")
+    assert [picker.itemText(i) for i in range(picker.count())] == ["puncta"]
+
+
+def test_psf_narrower_than_the_target_is_told_and_locks_the_buttons(dock, cell, qtbot):
+    qtbot.waitUntil(part(dock, "run").isEnabled)
+    click(dock, "camera_fold")
+    click(dock, "psf_given")
+    part(dock, "psf_sigma").setValue(0.5)
+    assert "narrower than the target" in said(dock, "why_not")
+    assert not part(dock, "run").isEnabled()
+    assert not part(dock, "run_pair").isEnabled()
+    part(dock, "psf_sigma").setValue(1.5)
+    assert said(dock, "why_not") == ""
+    assert part(dock, "run").isEnabled()
+
+
+def test_same_run_is_locked_and_another_one_is_queued_in_words(dock, cell, session, held, qtbot):
+    qtbot.waitUntil(part(dock, "run").isEnabled)
+    click(dock, "run")
+    assert not part(dock, "run").isEnabled()
+    assert not part(dock, "run_pair").isEnabled()
+    assert "drawn" in said(dock, "why_not")
+
+    part(dock, "seed").setValue(7)
+    click(dock, "run")
+    assert len(session.state.runs) == 2
+    assert "#2 teacher" in said(dock, "queue_words")
+    assert "waits" in said(dock, "queue_words")
+
+    click(dock, "cancel")
+    held.set()
+    qtbot.waitUntil(ended(session, 2), timeout=LONG)
+    assert part(dock, "run").isEnabled()
+
+
+def test_second_dock_shows_what_runs_after_the_first_was_deleted(
+    build, viewer, cell, session, held, qtbot
+):
+    dock = build()
+    qtbot.waitUntil(part(dock, "run").isEnabled)
+    part(dock, "camera_given").click()
+    part(dock, "gain").setValue(1.7)
+    click(dock, "run")
+    viewer.window.remove_dock_widget(dock)
+    gone = []
+    dock.destroyed.connect(lambda: gone.append(True))
+    dock.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone))
+    cell.name = "renamed meanwhile"
+    session.state.restore.samples = 3
+
+    again = build()
+    assert part(again, "cancel").isEnabled()
+    assert "#1 teacher" in said(again, "progress_words")
+    assert said(part(again, "run_1"), "run_title").startswith("#1 teacher")
+    assert session.state.restore.camera.gain == 1.7
+    assert part(again, "samples").value() == 3
+    held.set()
+    qtbot.waitUntil(ended(session, 1), timeout=LONG)
+    qtbot.waitUntil(lambda: "2 samples in" in said(again, "progress_words"))
+
+
+def test_settings_changed_from_the_console_show_in_the_dock(dock, cell, session, qtbot):
+    restore = session.state.restore
+    restore.samples, restore.seed, restore.sampler = 5, 2**40, "kd"
+    restore.psf_sigma, restore.camera = 2.25, Camera(3.0, 90.0, 2.0)
+    assert part(dock, "samples").value() == 5
+    assert part(dock, "seed").value() == 2**40
+    assert part(dock, "sampler_student").isChecked()
+    assert part(dock, "student").currentText() == "kd"
+    assert part(dock, "psf_sigma").value() == 2.25
+    assert part(dock, "offset").value() == 90
+    assert part(dock, "run").text().replace("&", "") == "Run kd"
+
+
+def test_model_that_cannot_be_used_is_greyed_with_the_reason(dock, session):
+    models = session.state.restore.models
+    broken = ModelChoice("broken", None, (), "broken is damaged; get it again")
+    session.controller.set_models((*models, broken))
+    box = part(dock, "model")
+    place = box.findData("broken")
+    assert not box.model().item(place).isEnabled()
+    assert "damaged" in box.itemData(place, Qt.ItemDataRole.ToolTipRole)
+
+
+def test_device_that_is_not_there_is_greyed_with_the_reason(dock, session):
+    session.controller.set_devices(
+        (DeviceChoice("cpu", True, "the CPU"), DeviceChoice("cuda", False, "no GPU was found"))
+    )
+    box = part(dock, "device")
+    place = box.findData("cuda")
+    assert not box.model().item(place).isEnabled()
+    assert box.itemText(place) == "cuda (no GPU was found)"
+
+
+def test_card_is_plain_text(dock, session, cell, qtbot):
+    [chosen] = [one for one in session.state.restore.models if one.name == "tiny"]
+    card = chosen.card.model_copy(update={"description": "<b>bold</b> <img src='x'>"})
+    tricky = ModelChoice("tiny", card, chosen.samplers)
+    session.controller.set_models((tricky,))
+    click(dock, "card")
+    window = part(dock, "card_window")
+    text = window.findChild(QPlainTextEdit).toPlainText()
+    assert "<b>bold</b>" in text
+    assert "Tests of logic." in text
+    assert "It restores nothing." in text
+    assert "teacher: " in text
+    assert "5 network calls a sample" in text
+    window.close()
+
+
+def test_run_row_tells_failure_and_warnings_and_is_forgotten(dock, session, cell):
+    entry = RunEntry(
+        9,
+        "kd-1",
+        "student",
+        "cell",
+        4,
+        state="failed",
+        message="The disk is full; free some room.",
+        warnings=("<i>dim</i> image",),
+        progress=Progress(sentence="The disk is full; free some room."),
+    )
+    session.state.runs.append(entry)
+    row = part(dock, "run_9")
+    assert said(row, "run_title") == "#9 kd-1, K = 4"
+    assert said(row, "run_words") == "failed"
+    assert said(row, "run_fault") == "The disk is full; free some room."
+    assert "1 warning" in part(row, "run_warnings_fold").text()
+    click(row, "run_warnings_fold")
+    assert said(row, "run_warnings") == "<i>dim</i> image"
+    assert part(row, "run_warnings").textFormat() == Qt.TextFormat.PlainText
+
+    click(row, "run_forget")
+    assert not session.state.runs
+    assert part(dock, "runs").isHidden()
+
+
+def test_layers_of_a_run_come_back_when_they_were_removed(dock, viewer, session, cell, stored_run):
+    run = stored_run()
+    entry = session.controller.add_run(run)
+    row = part(dock, f"run_{entry.number}")
+    before = len(viewer.layers)
+    click(row, "run_show")
+    added = [layer for layer in viewer.layers if "samples" in layer.name]
+    assert len(added) == 1
+    count = len(viewer.layers)
+    assert count > before
+    added[0].visible = False
+    click(row, "run_show")
+    assert len(viewer.layers) == count
+    assert viewer.layers[added[0].name].visible
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("size", [9, 13])
+def test_nothing_is_clipped_or_wider_than_the_dock(
+    make_napari_viewer, tiny_model, qtbot, theme, size
+):
+    viewer = make_napari_viewer(show=True)
+    window = viewer.window.main_menu.window()
+    from napari.settings import get_settings
+
+    viewer.theme = theme
+    get_settings().appearance.font_size = size
+    window.resize(1280, 720)
+    session = session_of(viewer)
+    qtbot.waitUntil(lambda: bool(session.state.restore.models), timeout=LONG)
+    session.state.restore.model = "tiny"
+    name = "a_very_long_name_of_a_measurement_from_a_microscope_2026_11_20_0001"
+    viewer.add_image(np.ones((2, 40, 40), np.uint16), name=name)
+    frame, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
+    entry = RunEntry(1, "teacher Heun-24", "teacher", 1, 16, state="failed", message=name * 2)
+    entry.warnings = (f"{name} is dimmer than the model was trained on",)
+    session.state.runs.append(entry)
+    click(dock, "region_shape")
+    click(dock, "camera_fold")
+    click(dock, "psf_given")
+    click(dock, "run_warnings_fold")
+    inside = dock.findChild(QScrollArea).widget()
+    narrowest = dock.minimumSizeHint().width()
+    assert narrowest <= (380 if size == 9 else 480)
+    window.resizeDocks([frame], [narrowest], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: narrowest <= dock.width() < narrowest + 20)
+    qtbot.waitUntil(lambda: not clipped(inside), timeout=10_000)
+
+    assert window.height() <= 720
+    assert not dock.findChild(QScrollArea).horizontalScrollBar().isVisible()
+    assert inside.width() <= dock.width()
+    session.controller.close(10)
+
+
+def clipped(inside):
+    """Names of the controls and texts that have less room than they need."""
+    found = []
+    for widget in inside.findChildren(QWidget):
+        if not widget.isVisible():
+            continue
+        right = widget.mapTo(inside, widget.rect().topRight()).x()
+        if right >= inside.width():
+            found.append(f"{widget.objectName()} is cut at the right")
+        if isinstance(widget, QLabel) and widget.wordWrap():
+            if widget.height() < widget.heightForWidth(widget.width()):
+                found.append(f"{widget.text()} is cut at the bottom")
+        elif isinstance(widget, QLabel | QAbstractButton):
+            if widget.width() < widget.minimumSizeHint().width():
+                found.append(f"{widget.text()} is too narrow")
+            if widget.height() < widget.fontMetrics().height():
+                found.append(f"{widget.text()} is too low")
+        elif isinstance(widget, QAbstractSpinBox):
+            if widget.lineEdit().width() < widget.fontMetrics().horizontalAdvance(widget.text()):
+                found.append(f"{widget.objectName()} is too narrow")
+    return found
+
+
+def test_every_control_says_what_it_is_and_what_it_does(dock, cell, qtbot):
+    qtbot.waitUntil(part(dock, "run").isEnabled)
+    kinds = (QAbstractButton, QAbstractSpinBox, QComboBox)
+    controls = [w for kind in kinds for w in dock.findChildren(kind) if w.objectName()]
+    assert len(controls) > 20
+    for control in controls:
+        if control.objectName().startswith("qt_"):
+            continue
+        assert control.toolTip(), control.objectName()
+        named = control.accessibleName() or getattr(control, "text", str)()
+        assert named, control.objectName()
+    for name in ("gain", "offset", "read_noise", "psf_sigma", "background"):
+        unit = part(dock, name).suffix().strip()
+        assert unit
+        assert unit in part(dock, name).toolTip()
+
+
+def test_mnemonics_are_neither_shared_nor_taken_from_the_menus(dock, cell, viewer, qtbot):
+    qtbot.waitUntil(part(dock, "run").isEnabled)
+    click(dock, "camera_fold")
+    texts = [
+        widget.text()
+        for kind in (QAbstractButton, QLabel)
+        for widget in dock.findChildren(kind)
+        if widget.isVisibleTo(dock) and (kind is not QLabel or widget.buddy())
+    ]
+    letters = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
+    menus = [a.text() for a in viewer.window.main_menu.actions()]
+    taken = {text[text.index("&") + 1].lower() for text in menus if "&" in text}
+    assert len(letters) >= 8
+    assert [letter for letter, count in Counter(letters).items() if count > 1] == []
+    assert not taken & set(letters)
+
+
+def test_tab_goes_from_the_top_to_the_bottom_and_not_into_what_is_folded(
+    make_napari_viewer, tiny_model, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    session = session_of(viewer)
+    qtbot.waitUntil(lambda: bool(session.state.restore.models), timeout=LONG)
+    viewer.add_image(np.random.default_rng(0).poisson(9, (40, 40)), name="cell")
+    dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)[1]
+    qtbot.waitUntil(part(dock, "run").isEnabled)
+    qtbot.waitUntil(part(dock, "run").isVisible)
+    first = part(dock, "image")
+    order, widget = [first], first.nextInFocusChain()
+    while widget is not first:
+        tabbed = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        if tabbed and widget.isVisible() and widget.isEnabled():
+            order.append(widget)
+        widget = widget.nextInFocusChain()
+    known = ["image", "open", "camera_fold", "model", "card", "student", "steps", "samples"]
+    known += ["seed", "device", "run_pair", "run"]
+    names = [widget.objectName() for widget in order]
+    assert [name for name in names if name in known] == known
+    assert "gain" not in names
+    session.controller.close(10)
+
+
+def test_dock_opens_in_less_than_a_second_of_computing(make_napari_viewer_proxy, tiny_model, qtbot):
+    viewer = make_napari_viewer_proxy(show=True)
+    QApplication.processEvents()
+    start, cpu = time.perf_counter(), time.process_time()
+    dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)[1]
+    QApplication.processEvents()
+    spent = min(time.perf_counter() - start, time.process_time() - cpu)
+    assert dock.isVisible()
+    assert spent < 1
+    assert session_of(viewer).controller.close(60)
