@@ -1,0 +1,102 @@
+"""Where restored pixels lie in a real window, whatever the axes of the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QRadioButton
+
+import napari_posterior as npo
+from napari_posterior.layers import quantity_of
+from napari_posterior.session.progress import ENDED
+from napari_posterior.widgets.restore import RestoreDock
+
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left", "tiny_model")]
+
+LONG = 120_000  # milliseconds: the machine may be busy with something else
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def begin(viewer, qtbot):
+    """Show an image and open the dock on it; the tiny model, a few samples."""
+
+    def begin(image):
+        geometry = image.geometry
+        viewer.add_image(
+            image.data,
+            name=image.name,
+            scale=geometry.scale,
+            units=geometry.units,
+            translate=geometry.translate,
+            axis_labels=geometry.axes,
+        )
+        dock = RestoreDock(viewer)
+        viewer.window.add_dock_widget(dock)
+        session = npo.session(viewer)
+        qtbot.waitUntil(lambda: bool(session.state.restore.models), timeout=LONG)
+        session.state.restore.model = "tiny"
+        session.state.restore.sampler = "kd"
+        session.state.restore.samples = 5
+        return dock, session
+
+    return begin
+
+
+@pytest.fixture
+def draw_pair(qtbot):
+    """Draw teacher and student, compare them, and return the layers of the result."""
+
+    def draw(viewer, session):
+        entries = session.controller.run_pair()
+        qtbot.waitUntil(lambda: all(one.state in ENDED for one in entries), timeout=LONG)
+        assert [one.state for one in entries] == ["done", "done"]
+        session.compare().result()
+        return [layer for layer in viewer.layers if quantity_of(layer) not in (None, "input")]
+
+    return draw
+
+
+@pytest.mark.parametrize("axes", ["yx", "zyx", "tyx", "cyx"])
+def test_scale_units_position_and_labels_of_the_image_are_kept(
+    viewer, measured_image, begin, draw_pair, axes
+):
+    image = measured_image(axes)
+    _, session = begin(image)
+    found = draw_pair(viewer, session)
+    assert {quantity_of(layer) for layer in found} == {
+        *("samples", "mean", "sd", "variance", "residual", "sd ratio")
+    }
+    geometry = image.geometry
+    for layer in found:
+        first = quantity_of(layer) == "samples"
+        assert tuple(layer.axis_labels) == ("sample",) * first + tuple(geometry.axes)
+        np.testing.assert_allclose(layer.scale, (1,) * first + tuple(geometry.scale))
+        np.testing.assert_allclose(layer.translate, (0,) * first + tuple(geometry.translate))
+        assert [str(unit) for unit in layer.units][first:] == list(geometry.units)
+    # one layer without units would take them from all
+    assert [str(unit) for unit in viewer.layers.extent.units][1:] == list(geometry.units)
+    assert tuple(viewer.dims.axis_labels) == ("sample", *geometry.axes)
+
+
+def test_what_a_rectangle_encloses_is_restored_where_it_lies(
+    viewer, measured_image, begin, draw_pair, qtbot
+):
+    image = measured_image("yx")
+    dock, session = begin(image)
+    dock.findChild(QRadioButton, "region_shape").click()
+    dock.image.draw_rectangle()
+    (shapes,) = [layer for layer in viewer.layers if layer.name != image.name]
+    scale, origin = np.array(image.geometry.scale), np.array(image.geometry.translate)
+    ends = [origin + scale * pixel for pixel in ((4, 6), (15, 21))]
+    shapes.add_rectangles([[shapes.world_to_data(point) for point in ends]])
+    qtbot.waitUntil(lambda: session.state.restore.image.shape == (12, 16), timeout=LONG)
+
+    for layer in draw_pair(viewer, session):
+        assert layer.data.shape[-2:] == (12, 16)
+        np.testing.assert_allclose(layer.translate[-2:], ends[0])
+        np.testing.assert_allclose(layer.scale[-2:], scale)
