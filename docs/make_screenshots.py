@@ -71,6 +71,8 @@ def take(name: str, path: Path | None, options: Any, *, themes: tuple[str, ...])
                 dock.parent().raise_()
         for layer in viewer.layers:
             layer.visible = quantity_of(layer) == "sd ratio"
+            if layer.visible:
+                viewer.layers.selection.active = layer
         for theme in themes:
             viewer.theme = theme
             suffix = "" if theme == "dark" else f"-{theme}"

@@ -32,5 +32,7 @@ def test_a_name_that_is_no_device_here_is_refused(name: str) -> None:
         pick_device(name)
 
 
-def test_the_threads_of_a_cpu_are_told() -> None:
-    assert describe_device("cpu") == f"cpu ({torch.get_num_threads()} threads)"
+@pytest.mark.parametrize(("count", "words"), [(1, "cpu (1 thread)"), (3, "cpu (3 threads)")])
+def test_the_threads_of_a_cpu_are_told(monkeypatch, count: int, words: str) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+    assert describe_device("cpu") == words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QRadioButton
+from shown_images import show
 
 import napari_posterior as npo
 from napari_posterior.layers import quantity_of
@@ -26,15 +27,7 @@ def begin(viewer, qtbot):
     """Show an image and open the dock on it; the tiny model, a few samples."""
 
     def begin(image):
-        geometry = image.geometry
-        viewer.add_image(
-            image.data,
-            name=image.name,
-            scale=geometry.scale,
-            units=geometry.units,
-            translate=geometry.translate,
-            axis_labels=geometry.axes,
-        )
+        show(viewer, image)
         dock = RestoreDock(viewer)
         viewer.window.add_dock_widget(dock)
         session = npo.session(viewer)

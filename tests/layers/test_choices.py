@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import dask.array
 import numpy as np
 import pytest
 import wrapt
 from napari.components import ViewerModel
+from shown_images import show as show_image
 
 from napari_posterior.commands import sample_data_layers
 from napari_posterior.errors import InputError
@@ -26,17 +28,7 @@ def viewer():
     return ViewerModel()
 
 
-def show(viewer, image, **changes):
-    geometry = image.geometry
-    look = {
-        "name": image.name,
-        "scale": geometry.scale,
-        "units": geometry.units,
-        "translate": geometry.translate,
-        "axis_labels": geometry.axes,
-        "contrast_limits": (0, 300),
-    }
-    return viewer.add_image(image.data, **{**look, **changes})
+show = partial(show_image, contrast_limits=(0, 300))
 
 
 def draw(viewer, layer, rows, columns):

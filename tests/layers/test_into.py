@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
+
 import dask.array
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from shown_images import show as show_image
 
 from napari_posterior.errors import InputError
 from napari_posterior.layers import add_run, image_from_layer, plane_at, rectangle_of
@@ -16,17 +19,7 @@ def viewer():
     return ViewerModel()
 
 
-def show(viewer, image, **changes):
-    geometry = image.geometry
-    look = {
-        "name": image.name,
-        "scale": geometry.scale,
-        "units": geometry.units,
-        "translate": geometry.translate,
-        "axis_labels": geometry.axes,
-        "contrast_limits": (0, 300),
-    }
-    return viewer.add_image(image.data, **{**look, **changes})
+show = partial(show_image, contrast_limits=(0, 300))
 
 
 def rectangle(top, left, bottom, right):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import wrapt
 from napari.components import ViewerModel
+from shown_images import show
 
 from napari_posterior.checks.variance import MAP_SMOOTHING, log2_variance_ratio_map
 from napari_posterior.layers import (
@@ -42,18 +43,6 @@ def student_run(stored_run):
         return stored_run(*args, **{"sampler": "kd", "role": "student", "spread": 1.5, **changes})
 
     return make
-
-
-def show(viewer, image, **changes):
-    geometry = image.geometry
-    look = {
-        "name": image.name,
-        "scale": geometry.scale,
-        "units": geometry.units,
-        "translate": geometry.translate,
-        "axis_labels": geometry.axes,
-    }
-    return viewer.add_image(image.data, **{**look, **changes})
 
 
 def aside(work, *arguments):

@@ -51,5 +51,6 @@ def describe_device(name: str) -> str:
     if device.type == "cuda":
         return f"{name} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
-        return f"cpu ({torch.get_num_threads()} threads)"
+        threads = torch.get_num_threads()
+        return f"cpu ({threads} thread)" if threads == 1 else f"cpu ({threads} threads)"
     return name
