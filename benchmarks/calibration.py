@@ -1,21 +1,28 @@
 """Measure the calibration of the teacher, and its mean, on held-out scenes.
 
     python benchmarks/calibration.py MODEL [--scenes 200] [--samples 19] [--processes 2] [--write]
+    python benchmarks/calibration.py MODEL --alone [--kinds nuclei haze] ...
 
-For each kind of scene, held-out measurements are drawn from the whole training range (peak, PSF,
-read noise, background) and restored with the reference. Printed, and with `--write` put into the
-model's card:
+For each kind of scene, held-out measurements are drawn from the prior that the model was trained
+with (main structure of that kind, a weaker second one in two scenes of seven) over the whole
+training range (peak, PSF, read noise, background), and restored with the reference. That is the
+law under which a posterior is calibrated; with `--alone` the scenes hold nothing but their kind,
+which the model is not told: where it must allow for more, its spread is wider than its errors.
+Printed, and with `--write` put into the model's card, as `calibration` or `calibration_alone`:
 
 coverage
     share of pixels, all of them, whose true value lies in the rank interval [x_(j), x_(K+1-j)];
     19 samples make 50, 80 and 90 % attainable without interpolation.
 spread over error
-    sqrt((K+1)/K mean variance / mean squared error), every image in units of its photon scale.
+    sqrt((K+1)/K mean variance / mean squared error). Every image is measured in units of the root
+    mean square of the point estimate's spread on it: a function of the measurement alone, so that
+    calibration is 1 in these units too, and every image counts about alike. In units of the photon
+    scale, printed beside, a few almost empty images hold most of both sums.
 PSNR
     of the samples' mean, the Monte Carlo part var/K of its error removed, and of the point
     estimate, on the range of each true image.
 variance ratio, student over teacher
-    of the total variance in units of the photon scale, on shared noise.
+    of the total variance in the same units, on shared noise.
 
 Intervals are 90 % over scenes (normal for PSNR; scenes are the unit).
 """
@@ -26,7 +33,7 @@ import argparse
 import math
 import multiprocessing
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -41,7 +48,7 @@ from napari_posterior.physics.measurement import Measurement
 from napari_posterior.physics.psf import Psf
 from napari_posterior.physics.scenes import KINDS, Dice, draw_scenes
 from napari_posterior.sampling.noise import canvas
-from napari_posterior.training.batches import MARGIN, TrainingRange, measure_scenes
+from napari_posterior.training.batches import MARGIN, TrainingRange, add_second, measure_scenes
 
 SIZE = 64
 HELD_OUT_SEED = 7_000_001
@@ -56,12 +63,21 @@ class Scene:
     x: np.ndarray
 
 
-def draw_held_out(kind: str, count: int, trained: TrainingRange) -> list[Scene]:
+def draw_held_out(
+    kind: str, count: int, trained: TrainingRange, *, alone: bool = False
+) -> list[Scene]:
     """Draw measurements of scenes of one kind over the whole training range."""
     dice = Dice.seeded(HELD_OUT_SEED + KINDS.index(kind))
     low, high = trained.peak
     peak = dice.log_uniform(count, low=low, high=high)
-    scenes = draw_scenes(kind, count, SIZE + 2 * MARGIN, peak, dice)
+    size = SIZE + 2 * MARGIN
+    scenes = draw_scenes(kind, count, size, 1.0, dice)
+    if not alone:
+        share = -(-count // len(KINDS))
+        others = torch.cat([draw_scenes(one, share, size, 1.0, dice) for one in KINDS])
+        order = torch.randperm(len(others), generator=dice.generator)[:count]
+        scenes = add_second(scenes, others[order], dice)
+    scenes = scenes * peak[:, None, None, None]
     batch = measure_scenes(scenes, dice, size=SIZE, trained=trained, jitter=False)
     return [
         Scene(
@@ -77,7 +93,9 @@ def draw_held_out(kind: str, count: int, trained: TrainingRange) -> list[Scene]:
     ]
 
 
-def measure_kind(kind: str, *, model: str, scenes: int, samples: int) -> dict[str, object]:
+def measure_kind(
+    kind: str, *, model: str, scenes: int, samples: int, alone: bool
+) -> dict[str, object]:
     """Restore the scenes of one kind with every sampler and return the figures."""
     torch.set_num_threads(1)
     bundle: Bundle = open_bundle(find_model(model))
@@ -85,16 +103,21 @@ def measure_kind(kind: str, *, model: str, scenes: int, samples: int) -> dict[st
     draws = {name: bundle.sampler(name) for name in bundle.names if name != "mse"}
     generator = np.random.default_rng(0)
     scores: dict[str, list] = {name: [] for name in draws}
+    per_scale: list[float] = []
     errors: list[tuple[float, float]] = []
-    for number, scene in enumerate(draw_held_out(kind, scenes, TrainingRange(**_ranges(bundle)))):
-        scale = float(conditioner.stats([scene.measurement]).photon_scale)
+    trained = TrainingRange(**_ranges(bundle))
+    for number, scene in enumerate(draw_held_out(kind, scenes, trained, alone=alone)):
         condition = conditioner.prepare(scene.measurement)
         z = canvas(range(samples), condition.padded_shape, seed=number)
         point = condition.decode(torch.zeros_like(z[:1]))[0].numpy()
+        spread = condition.decode(torch.ones_like(z[:1]))[0].numpy() - point
+        unit = math.sqrt(float((spread**2).mean()))
+        scale = float(conditioner.stats([scene.measurement]).photon_scale)
+        per_scale.append((unit / scale) ** 2)
         for name, sampler in draws.items():
             x = sampler.draw(z, condition).numpy()
             scores[name].append(
-                score_blocks(x / scale, scene.x / scale, block=SIZE, generator=generator)
+                score_blocks(x / unit, scene.x / unit, block=SIZE, generator=generator)
             )
             if name == "teacher":
                 mean = ((x.mean(0) - scene.x) ** 2).mean() - x.var(0, ddof=1).mean() / samples
@@ -112,6 +135,11 @@ def measure_kind(kind: str, *, model: str, scenes: int, samples: int) -> dict[st
             },
             "spread_over_error": _round(spread),
             "spread_over_error_interval": _jackknife(spread, [score.spread_skill(k) for k in keep]),
+            "spread_over_error_photon_scale": _round(
+                replace(
+                    score, variance=score.variance * per_scale, error=score.error * per_scale
+                ).spread_skill()
+            ),
         }
         if name != "teacher":
             both = score.variance, pooled["teacher"].variance
@@ -140,6 +168,7 @@ def print_table(kind: str, figures: dict) -> None:
         cover = "  ".join(f"{level} {value:.3f}" for level, value in row["coverage"].items())
         spread = _with_interval(row, "spread_over_error")
         line = f"{kind:10s} {name:8s} coverage {cover}   spread/error {spread}"
+        line += f" [photon scale {row['spread_over_error_photon_scale']:.3f}]"
         if "variance_ratio" in row:
             line += f"   variance ratio {_with_interval(row, 'variance_ratio')}"
         print(line)
@@ -182,23 +211,30 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--samples", type=int, default=19)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--alone", action="store_true", help="no second structure in any scene")
     parser.add_argument("--write", action="store_true", help="put the table into the card")
     options = parser.parse_args()
     start = time.monotonic()
     measure = partial(
-        measure_kind, model=options.model, scenes=options.scenes, samples=options.samples
+        measure_kind,
+        model=options.model,
+        scenes=options.scenes,
+        samples=options.samples,
+        alone=options.alone,
     )
     exact = ", ".join(f"{attainable(options.samples, level)[1]:.3f}" for level in LEVELS)
     print(f"{options.scenes} scenes a kind, K = {options.samples}: coverage to be expected {exact}")
     table = {}
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for kind, figures in zip(KINDS, pool.imap(measure, KINDS), strict=True):
+        for kind, figures in zip(options.kinds, pool.imap(measure, options.kinds), strict=True):
             table[kind] = figures
             print_table(kind, figures)
     print(f"{(time.monotonic() - start) / 60:.1f} min")
     if options.write:
         bundle = open_bundle(find_model(options.model))
-        write_evaluation(bundle.folder, {**bundle.card.evaluation, "calibration": table})
+        name = "calibration_alone" if options.alone else "calibration"
+        write_evaluation(bundle.folder, {**bundle.card.evaluation, name: table})
 
 
 if __name__ == "__main__":

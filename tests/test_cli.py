@@ -298,6 +298,20 @@ def test_train_and_distill_hand_their_options_on(
     assert (calls[1]["plan"].steps, calls[1]["students"]) == (9, ("kd",))
 
 
+def test_help_tells_the_plan_that_remakes_the_shipped_weights(command: Callable[..., Any]) -> None:
+    from napari_posterior.training.build import DistillPlan
+    from napari_posterior.training.plan import TrainingPlan
+
+    for name, plan, fields in (
+        ("train", TrainingPlan(), ("steps", "processes")),
+        ("distill", DistillPlan(), ("steps", "trajectories", "processes")),
+    ):
+        text = " ".join(command(name, "--help").out.split())
+        for field in fields:
+            told = text.partition(f"--{field}")[2].partition("--")[0]
+            assert f"[default: {getattr(plan, field)}]" in told
+
+
 def test_training_tells_its_progress(capsys: pytest.CaptureFixture[str]) -> None:
     from napari_posterior.cli.training import tell
     from napari_posterior.training.fit import Progress

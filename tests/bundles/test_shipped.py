@@ -40,9 +40,8 @@ def test_the_card_shows_a_calibrated_teacher_for_every_kind_of_scene(fluo2d, kin
     for level in (0.5, 0.8, 0.9):
         _, exact = attainable(table["samples"], level)
         assert teacher["coverage"][f"{level:.0%}"] == pytest.approx(exact, abs=0.05)
-    # what misses its mark is said in the card, by the name of the kind
-    admitted = any(kind in note for note in fluo2d.card.evaluation["notes"])
-    assert 0.9 <= teacher["spread_over_error"] <= 1.1 or admitted
+    assert 0.9 <= teacher["spread_over_error"] <= 1.1
+    # the mean of the samples may be better than the point estimate, not worse
     assert table["psnr_db"]["difference"] >= -0.2
 
 

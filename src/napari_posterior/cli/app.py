@@ -35,6 +35,7 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="Name of a model, or its folder.")]
 Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
+Processes = Annotated[int | None, typer.Option(help="Processes, one thread each.  [default: 2]")]
 TrainingSeed = Annotated[int, typer.Option("--seed", help="Seed of scenes, noise and weights.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
@@ -207,9 +208,11 @@ def show_model(
 @reported
 def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle.")],
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps of each network.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of each network.  [default: 24000]")
+    ] = None,
     seed: TrainingSeed = 0,
-    processes: Annotated[int | None, typer.Option(help="Processes, one thread each.")] = None,
+    processes: Processes = None,
     device: Annotated[str, typer.Option(help="Where to train.")] = "cpu",
     work: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
@@ -240,12 +243,15 @@ def distill(
         list[str] | None,
         typer.Option(metavar="NAME", help="Students to train; may be repeated.  [default: all]"),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps of each student.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of each student.  [default: 6000]")
+    ] = None,
     trajectories: Annotated[
-        int | None, typer.Option(help="Trajectories of the reference to learn from.")
+        int | None,
+        typer.Option(help="Trajectories of the reference to learn from.  [default: 10000]"),
     ] = None,
     seed: TrainingSeed = 0,
-    processes: Annotated[int | None, typer.Option(help="Processes, one thread each.")] = None,
+    processes: Processes = None,
     work: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
     ] = None,

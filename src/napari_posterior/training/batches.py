@@ -19,7 +19,7 @@ from napari_posterior.sampling.conditioning import Normaliser, make_inputs
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Batch", "SceneStream", "TrainingRange", "measure_scenes"]
+__all__ = ["Batch", "SceneStream", "TrainingRange", "add_second", "measure_scenes"]
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,7 @@ class SceneStream:
             self.pool, (2, self.batch), generator=dice.generator, device=self.device
         )
         scene = scenes[picked[0]]
-        second = dice.uniform(self.batch, 1, 1, 1, low=-2.0, high=0.8).clamp_min(0.0)
-        scene = _orient(scene + second * scenes[picked[1]], dice)
-        scene = scene / (1 + second)
+        scene = _orient(add_second(scene, scenes[picked[1]], dice), dice)
         low, high = self.trained.peak
         peak = dice.log_uniform(self.batch, 1, 1, 1, low=low, high=high)
         return measure_scenes(
@@ -142,6 +140,15 @@ class SceneStream:
             drawn = torch.cat([draw_scenes(kind, share, size, 1.0, dice) for kind in KINDS])
             self._pools[number] = drawn[: self.pool]
         return self._pools[number]
+
+
+def add_second(scene: Tensor, other: Tensor, dice: Dice) -> Tensor:
+    """Lay a second, weaker structure over two scenes in seven, (B, 1, H, W) each.
+
+    This, with a first structure of each kind as often, is the prior of all that is trained.
+    """
+    share = dice.uniform(scene.shape[0], 1, 1, 1, low=-2.0, high=0.8).clamp_min(0.0)
+    return (scene + share * other) / (1 + share)
 
 
 MARGIN = 16

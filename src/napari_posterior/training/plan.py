@@ -63,7 +63,7 @@ class TrainingPlan:
     """
 
     seed: int = 0
-    steps: int = 14_000
+    steps: int = 24_000
     batch: int = 16
     size: int = 64
     channels: tuple[int, int, int] = (48, 72, 96)

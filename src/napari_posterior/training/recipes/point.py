@@ -22,9 +22,11 @@ SPREAD_FLOOR = 0.02
 class PointRecipe:
     """Regress ``(x - b) / s`` on the measurement and learn the size of the error.
 
-    The centre is fitted by squared error weighted with 1 / spread, which keeps the posterior mean
-    as its optimum and dim images in balance (Seitzer et al. 2022, beta = 0.5); the spread by the
-    Gaussian likelihood of the residual, without touching the centre.
+    The centre is fitted by squared error weighted with 1 / (spread of the pixel x spread of the
+    image), both held fixed. Any fixed weight keeps the posterior mean as the optimum; this one lets
+    every image count alike, however dim, and dim pixels beside bright ones (after Seitzer et al.
+    2022, beta = 0.5). The spread is fitted by the Gaussian likelihood of the residual, without
+    touching the centre.
     """
 
     net: nn.Module
@@ -37,10 +39,11 @@ class PointRecipe:
         centre, log_spread = self.net(batch.maps, batch.vector)
         error = centre - (batch.x - batch.b) / batch.s
         spread = log_spread.detach().exp().clamp_min(SPREAD_FLOOR)
+        of_image = spread.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         residual = error.detach().square() * (-2 * log_spread).exp()
         # the cap keeps single surprises from throwing the spread about
         likelihood = log_spread + 0.5 * residual.clamp_max(400.0)
-        loss: Tensor = (error.square() / spread).mean() + 0.1 * likelihood.mean()
+        loss: Tensor = (error.square() / (spread * of_image)).mean() + 0.1 * likelihood.mean()
         return loss
 
 
