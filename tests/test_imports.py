@@ -97,7 +97,6 @@ def test_layers_bring_in_napari_but_neither_torch_nor_qt():
 
 
 def test_widgets_bring_in_no_torch():
-    pytest.importorskip("qtpy.QtWidgets", exc_type=ImportError)
     assert not brought_in_by(IMPORT_ROOM.format(room="widgets"), looked_for=("torch",))
 
 

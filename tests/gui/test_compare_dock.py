@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from napari_posterior import api
 from napari_posterior.checks.measure import SampleValues
 from napari_posterior.errors import InputError
-from napari_posterior.layers import add_comparison, quantity_of
+from napari_posterior.layers import quantity_of
 from napari_posterior.session.models import ImageChoice, RunEntry
 from napari_posterior.widgets.compare import CompareDock
 from napari_posterior.widgets.parts import Words
@@ -317,8 +317,6 @@ def test_another_pair_of_runs_hides_the_findings_of_the_last(
 def test_the_map_of_a_finding_is_shown_and_hidden(open_dock, viewer, pair, qtbot, compare):
     dock = open_dock()
     compare(dock)
-    if not any(quantity_of(layer) == "sd ratio" for layer in viewer.layers):
-        add_comparison(viewer, pair[0].run, pair[1].run)
     layer = next(layer for layer in viewer.layers if quantity_of(layer) == "sd ratio")
     button = dock.findChild(QPushButton, "show_map")
     assert not shown(button)  # puncta counts have no map

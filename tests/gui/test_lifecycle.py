@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QLabel
 
 import napari_posterior as npo
 from napari_posterior.errors import RunError
+from napari_posterior.widgets.console import find_run
 from napari_posterior.widgets.session import Session, session
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left")]
@@ -222,7 +223,7 @@ def test_session_and_viewer_are_released_after_closing(
     ours = session(viewer)
     job = ours.restore("cell", model=tiny_bundle, **quick)
     job.result(LONG / 1000)
-    qtbot.waitUntil(lambda: ours.controller.find(job).state == "done", timeout=LONG)
+    qtbot.waitUntil(lambda: find_run(ours.controller, job).state == "done", timeout=LONG)
     gone = [weakref.ref(viewer), weakref.ref(ours), weakref.ref(ours.state)]
     viewer.close()
     viewer = ours = job = None

@@ -5,6 +5,8 @@ import time
 import numpy as np
 import pytest
 
+from napari_posterior.widgets.console import find_run
+
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left")]
 
 LIMIT = 50.0  # milliseconds
@@ -55,11 +57,11 @@ def test_the_window_is_never_kept_waiting_while_samples_are_drawn(
     session = npo.session(viewer)
     options = {**quick, "model": str(tiny_bundle), "sampler": "teacher", "samples": 150}
     first = session.restore("cell", **{**options, "samples": 1})
-    qtbot.waitUntil(lambda: session.controller.find(first).run is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: find_run(session.controller, first).run is not None, timeout=LONG)
 
     with Metronome() as drawing:
         job = session.restore("cell", **options)
-        qtbot.waitUntil(lambda: session.controller.find(job).run is not None, timeout=LONG)
+        qtbot.waitUntil(lambda: find_run(session.controller, job).run is not None, timeout=LONG)
 
     assert len(job.result()) == 150
     assert len(drawing) > 200

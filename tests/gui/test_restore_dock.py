@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_posterior.layers import ready
 from napari_posterior.physics.camera import Camera
 from napari_posterior.session.choices import DeviceChoice, ModelChoice
 from napari_posterior.session.models import RunEntry
@@ -414,20 +416,68 @@ def test_run_row_tells_failure_and_warnings_and_is_forgotten(dock, session, cell
     assert part(dock, "runs").isHidden()
 
 
-def test_layers_of_a_run_come_back_when_they_were_removed(dock, viewer, session, cell, stored_run):
+def test_layers_of_a_run_come_back_when_they_were_removed(
+    dock, viewer, session, cell, stored_run, qtbot, monkeypatch
+):
+    readers = []
+    make = ready.run_layers
+
+    def run_layers(run):
+        readers.append(threading.current_thread())
+        return make(run)
+
+    monkeypatch.setattr(ready, "run_layers", run_layers)
     run = stored_run()
     entry = session.controller.add_run(run)
     row = part(dock, f"run_{entry.number}")
-    before = len(viewer.layers)
     click(row, "run_show")
-    added = [layer for layer in viewer.layers if "samples" in layer.name]
-    assert len(added) == 1
+    name = "cell | teacher samples"
+    qtbot.waitUntil(lambda: name in viewer.layers, timeout=LONG)
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["cell", name]
+    assert viewer.layers.selection.active.name == name
     count = len(viewer.layers)
-    assert count > before
-    added[0].visible = False
+    viewer.layers[name].visible = False
     click(row, "run_show")
     assert len(viewer.layers) == count
-    assert viewer.layers[added[0].name].visible
+    assert viewer.layers[name].visible
+    [reader] = readers
+    assert reader is not threading.main_thread()
+
+
+def test_a_point_estimate_is_shown_again_though_its_image_never_went(
+    dock, viewer, session, stored_run, qtbot
+):
+    entry = session.controller.add_run(stored_run(sampler="mse", role="point", samples=1))
+    row, name = part(dock, f"run_{entry.number}"), "cell | point estimate"
+    for _ in range(2):
+        click(row, "run_show")
+        qtbot.waitUntil(lambda: name in viewer.layers, timeout=LONG)
+        assert [layer.name for layer in viewer.layers if layer.visible] == ["cell", name]
+        viewer.layers.remove(name)
+    click(row, "run_show")
+    qtbot.waitUntil(lambda: name in viewer.layers, timeout=LONG)
+    viewer.layers[name].visible = False
+    click(row, "run_show")
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["cell", name]
+
+
+def test_a_run_whose_folder_has_gone_is_told_of_in_a_sentence(
+    dock, viewer, session, cell, stored_run, qtbot
+):
+    run = stored_run()
+    entry = session.controller.add_run(run)
+    shutil.rmtree(run.path)
+    told = []
+    notification_manager.notification_ready.connect(told.append)
+    try:
+        click(part(dock, f"run_{entry.number}"), "run_show")
+        qtbot.waitUntil(lambda: bool(told), timeout=LONG)
+    finally:
+        notification_manager.notification_ready.disconnect(told.append)
+    [message] = [one.message for one in told]
+    assert message.startswith(str(run.path))
+    assert message.endswith("the run is damaged, so make it again.")
+    assert [layer.name for layer in viewer.layers] == ["cell"]
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -15,6 +15,7 @@ import napari_posterior as npo
 from napari_posterior.errors import InputError, RunError
 from napari_posterior.layers.thread import WrongThreadError
 from napari_posterior.session.progress import ENDED
+from napari_posterior.widgets.console import find_run
 from napari_posterior.widgets.session import Session, session
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left", "tiny_model")]
@@ -61,7 +62,7 @@ def errors():
 
 
 def ended(ours, job):
-    return lambda: ours.controller.find(job).state in ENDED
+    return lambda: find_run(ours.controller, job).state in ENDED
 
 
 def test_viewer_and_proxy_have_one_session_and_another_viewer_has_its_own(
@@ -211,7 +212,7 @@ def test_a_failure_is_told_once_and_the_next_run_works(
     gate.fault = fault
     job = ours.restore("cell", **quick)
     qtbot.waitUntil(lambda: bool(errors), timeout=LONG)
-    entry = ours.controller.find(job)
+    entry = find_run(ours.controller, job)
     assert entry.state == "failed"
     assert words in entry.message
     assert errors == [entry.message]
@@ -228,7 +229,7 @@ def test_warnings_of_a_run_are_on_the_list_and_no_popups(ours, quick, qtbot):
     job = ours.restore("cell", **{**quick, "camera": None})  # estimated, and said so
     job.result(LONG / 1000)
     qtbot.waitUntil(ended(ours, job), timeout=LONG)
-    assert ours.controller.find(job).warnings
+    assert find_run(ours.controller, job).warnings
     assert len(notification_manager.records) == before
 
 

@@ -19,6 +19,7 @@ from napari_posterior.widgets.worker import JobWorker, NamedTask
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left")]
 
+END = (Finished, Cancelled, Failed)
 LONG = 120_000  # milliseconds: the machine may be busy with something else
 MAIN = threading.main_thread()
 
@@ -62,7 +63,7 @@ def run(queue, qtbot):
     def run(job):
         told = []
         queue.submit(job, deliver=told.append)
-        qtbot.waitUntil(lambda: bool(told) and told[-1] is job.end, timeout=LONG)
+        qtbot.waitUntil(lambda: bool(told) and isinstance(told[-1], END), timeout=LONG)
         return told
 
     return run

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from functools import partial
 
-import dask.array
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from shown_images import show as show_image
 
 from napari_posterior.errors import InputError
-from napari_posterior.layers import add_run, image_from_layer, plane_at, rectangle_of
+from napari_posterior.layers import add_run, image_choice, plane_at, rectangle_of
 
 AXES = ("yx", "zyx", "tyx", "cyx")
 
@@ -20,6 +19,11 @@ def viewer():
 
 
 show = partial(show_image, contrast_limits=(0, 300))
+
+
+def take(layer, **part):
+    """Read what would be restored of a layer."""
+    return image_choice(layer, **part).read()
 
 
 def rectangle(top, left, bottom, right):
@@ -40,7 +44,7 @@ def draw(viewer, layer, rows, columns, **look):
 @pytest.mark.parametrize("axes", AXES)
 def test_whole_layer_is_taken_as_it_is(axes, viewer, measured_image):
     image = measured_image(axes)
-    taken = image_from_layer(show(viewer, image))
+    taken = take(show(viewer, image))
     np.testing.assert_array_equal(taken.data, image.data)
     assert taken.geometry == image.geometry
     assert taken.name == "cell"
@@ -51,7 +55,7 @@ def test_rectangle_crops_rows_and_columns_and_keeps_their_place(axes, viewer, me
     image = measured_image(axes)
     layer = show(viewer, image)
 
-    taken = image_from_layer(layer, shapes=draw(viewer, layer, (4, 16), (10, 30)))
+    taken = take(layer, region="shape", shapes=draw(viewer, layer, (4, 16), (10, 30)))
 
     part = (*(slice(None) for _ in axes[:-2]), slice(4, 16), slice(10, 30))
     np.testing.assert_array_equal(taken.data, image.data[part])
@@ -61,7 +65,7 @@ def test_rectangle_crops_rows_and_columns_and_keeps_their_place(axes, viewer, me
 @pytest.mark.parametrize("axes", AXES)
 def test_restored_crop_lies_where_it_was_cut(axes, viewer, measured_image, stored_run):
     layer = show(viewer, measured_image(axes))
-    taken = image_from_layer(layer, shapes=draw(viewer, layer, (4, 16), (10, 30)))
+    taken = take(layer, region="shape", shapes=draw(viewer, layer, (4, 16), (10, 30)))
 
     added = add_run(viewer, stored_run(taken))
 
@@ -130,7 +134,7 @@ def test_rectangle_drawn_on_one_plane_of_a_stack_crops_all_of_them(viewer, measu
     layer = show(viewer, image, scale=(1, 1, 1), translate=(0, 0, 0))
     corners = np.insert(rectangle(3, 4, 12, 15), 0, 2.0, axis=1)
     shapes = viewer.add_shapes([corners], units=layer.units)
-    assert image_from_layer(layer, shapes=shapes).data.shape == (4, 10, 12)
+    assert take(layer, region="shape", shapes=shapes).data.shape == (4, 10, 12)
 
 
 def test_no_rectangle_and_one_beside_the_image_are_refused(viewer, measured_image):
@@ -147,7 +151,7 @@ def test_current_plane_keeps_its_place(axes, viewer, measured_image, stored_run)
     layer = show(viewer, image)
     viewer.dims.set_current_step(0, 1)
 
-    taken = image_from_layer(layer, plane_of=viewer)
+    taken = take(layer, region="plane", viewer=viewer)
 
     np.testing.assert_array_equal(taken.data, image.data[1:2])
     assert taken.geometry == image.geometry.crop((slice(1, 2), slice(None), slice(None)))
@@ -175,42 +179,7 @@ def test_plane_outside_the_layer_is_refused(viewer, measured_image):
     viewer.add_image(np.zeros((99, 9, 9)), units=layer.units, axis_labels=("z", "y", "x"))
     viewer.dims.set_point(0, 90.0)
     with pytest.raises(InputError, match="sliders stand outside cell"):
-        image_from_layer(layer, plane_of=viewer)
-
-
-def test_plane_and_rectangle_go_together(viewer, measured_image):
-    image = measured_image("tyx")
-    layer = show(viewer, image)
-    shapes = draw(viewer, layer, (4, 16), (10, 30))
-    viewer.dims.set_current_step(0, 2)
-    taken = image_from_layer(layer, shapes=shapes, plane_of=viewer)
-    np.testing.assert_array_equal(taken.data, image.data[2:3, 4:16, 10:30])
-
-
-def test_only_the_part_that_is_wanted_is_read(viewer, measured_image):
-    read = []
-
-    def plane(block_info=None):
-        read.append(block_info[None]["chunk-location"][0])
-        return np.zeros((1, 24, 32), np.uint16)
-
-    data = dask.array.map_blocks(
-        plane, chunks=((1,) * 6, (24,), (32,)), dtype=np.uint16, meta=np.empty((0, 0, 0))
-    )
-    layer = viewer.add_image(data, contrast_limits=(0, 1), axis_labels=("z", "y", "x"))
-    viewer.dims.set_current_step(0, 4)
-    read.clear()
-    image_from_layer(layer, plane_of=viewer)
-    assert set(read) == {4}
-
-
-def test_plane_of_a_five_dimensional_layer_has_axes_to_spare(viewer):
-    data = np.random.default_rng(0).poisson(9, (2, 2, 3, 24, 32)).astype(np.uint16)
-    layer = viewer.add_image(data, axis_labels=tuple("tczyx"))
-    viewer.dims.current_step = (1, 0, 2, 0, 0)
-    taken = image_from_layer(layer, plane_of=viewer)
-    assert taken.geometry.axes == ("c", "z", "y", "x")
-    np.testing.assert_array_equal(taken.data, data[1:2, 0:1, 2:3][0])
+        take(layer, region="plane", viewer=viewer)
 
 
 def test_full_resolution_of_a_multiscale_layer_is_taken(viewer, measured_image):
@@ -221,7 +190,7 @@ def test_full_resolution_of_a_multiscale_layer_is_taken(viewer, measured_image):
     )
     shapes = draw(viewer, pyramid, (4, 16), (10, 30))
     np.testing.assert_array_equal(
-        image_from_layer(pyramid, shapes=shapes).data, image.data[4:16, 10:30]
+        take(pyramid, region="shape", shapes=shapes).data, image.data[4:16, 10:30]
     )
 
 
@@ -229,11 +198,11 @@ def test_results_rotated_and_colour_layers_are_refused(viewer, measured_image, s
     image = measured_image()
     samples = add_run(viewer, stored_run(image))[-1]
     with pytest.raises(InputError, match="holds samples already"):
-        image_from_layer(samples)
+        take(samples)
     with pytest.raises(InputError, match="rotated, sheared"):
-        image_from_layer(show(viewer, image, rotate=30))
+        take(show(viewer, image, rotate=30))
     with pytest.raises(InputError, match="rotated, sheared"):
-        image_from_layer(show(viewer, image, affine=np.diag([2.0, 2.0, 1.0])))
+        take(show(viewer, image, affine=np.diag([2.0, 2.0, 1.0])))
     colour = viewer.add_image(np.zeros((24, 32, 3), np.uint8), rgb=True, units=image.geometry.units)
     with pytest.raises(InputError, match="colour"):
-        image_from_layer(colour)
+        take(colour)

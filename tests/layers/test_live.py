@@ -38,7 +38,7 @@ def shown(viewer, layer):
 
 def test_stack_has_its_full_size_and_place_from_the_start(viewer, request_of):
     request = request_of("zyx", samples=7)
-    live = LiveRun(viewer, request, limits=LIMITS)
+    LiveRun(viewer, request, limits=LIMITS)
 
     [layer] = viewer.layers
     assert layer.name == "cell | teacher samples"
@@ -48,7 +48,7 @@ def test_stack_has_its_full_size_and_place_from_the_start(viewer, request_of):
     assert tuple(layer.contrast_limits) == LIMITS.object
     assert viewer.dims.axis_labels == ("sample", "z", "y", "x")
     assert viewer.dims.current_step[0] == 0
-    assert not live.drawn
+    assert np.isnan(layer.data).all()
 
 
 def test_sample_is_seen_after_the_next_refresh(viewer, request_of):
@@ -65,7 +65,7 @@ def test_sample_is_seen_after_the_next_refresh(viewer, request_of):
 
     assert len(drawn) == 1
     assert shown(viewer, layer) == 7
-    assert live.drawn == {0, 1}
+    assert (layer.data[1] == 8).all()
     assert np.isnan(layer.data[2:]).all()
 
 
@@ -76,35 +76,21 @@ def test_refresh_does_nothing_where_nothing_came(viewer, request_of):
     assert not live.refresh()
 
 
-def test_mean_and_sd_so_far_lie_below_the_samples(viewer, request_of):
-    live = LiveRun(viewer, request_of(), limits=LIMITS)
-    live.show("mean", image(7))
-    live.show("sd", image(1))
-    live.show("mean", image(8))
-
-    names = [layer.name for layer in viewer.layers]
-    assert names[-1] == "cell | teacher samples"
-    assert set(names[:-1]) == {"cell | teacher mean", "cell | teacher sd"}
-    assert (live.layers["mean"].data == 8).all()
-    assert tuple(live.layers["mean"].contrast_limits) == LIMITS.object
-    assert tuple(live.layers["sd"].contrast_limits) == (0, 4)
-
-
 def test_deleted_layer_stays_away(viewer, request_of, stored_run):
     live = LiveRun(viewer, request_of(), limits=LIMITS)
+    found = [one for one in run_layers(stored_run()) if one[1]["name"].endswith("mean")]
     live.add_sample(0, image(7))
-    live.show("mean", image(7))
+    live.finish(found)
+    assert "cell | teacher mean" in viewer.layers
     viewer.layers.clear()
 
     live.add_sample(1, image(8))
-    live.show("mean", image(8))
     assert not live.refresh()
     live.set_limits(Limits((0.0, 9.0), 1.0))
-    live.finish([one for one in run_layers(stored_run()) if one[1]["name"].endswith("mean")])
+    live.finish(found)
     live.remove()
 
     assert len(viewer.layers) == 0
-    assert live.drawn == {0, 1}
 
 
 def test_finished_run_keeps_its_layers_and_gains_mean_and_sd(viewer, stored_run):
@@ -191,7 +177,6 @@ def test_large_stack_is_read_from_the_folder_of_the_run(viewer, stored_run, monk
     "call",
     [
         lambda live: live.add_sample(0, image(1)),
-        lambda live: live.show("mean", image(1)),
         lambda live: live.refresh(),
         lambda live: live.finish([]),
         lambda live: live.set_limits(LIMITS),

@@ -18,7 +18,7 @@ from napari_posterior.layers import (
     KEY,
     ViewerLayers,
     WrongThreadError,
-    image_from_layer,
+    image_choice,
     share_limits,
 )
 from napari_posterior.session.models import RunEntry
@@ -147,7 +147,7 @@ def test_all_layers_of_a_rectangle_lie_inside_it(
     given = show(viewer, image)
     corners = np.array([[4, 10], [4, 29], [15, 29], [15, 10]]) * 0.11 + image.geometry.translate[1:]
     shapes = viewer.add_shapes([corners], units=given.units[1:], axis_labels=("y", "x"))
-    cropped = image_from_layer(given, shapes=shapes)
+    cropped = image_choice(given, region="shape", shapes=shapes).read()
     assert cropped.data.shape == (4, 12, 20)
 
     teacher, student = tell(side, stored_run(cropped)), tell(side, student_run(cropped))
@@ -409,6 +409,20 @@ def test_runs_are_let_go_with_their_last_layer(viewer, side, stored_run, student
     narrow = tell(side, student_run(spread=1.0))
     share_limits(viewer, [narrow.run])  # the wide run counts no more
     assert viewer.layers["cell | student sd"].contrast_limits[1] < 3
+
+
+def test_run_of_which_no_layer_is_there_is_shown_on_top_and_once(viewer, side, stored_run):
+    story = tell(side, stored_run())
+    viewer.layers.clear()
+    mine = viewer.add_image(np.zeros((9, 9)), name="mine", units=("um", "um"))
+    for _ in range(2):  # as after an impatient click
+        story.end()
+        assert len(viewer.layers) == 6
+    assert names(viewer) == {"mine", "cell"} | {one for one in RUN_LAYERS if "teacher" in one}
+    assert viewer.layers[1].name == "cell"
+    assert viewer.layers.selection.active is viewer.layers["cell | teacher samples"]
+    assert viewer.layers[-1].name == "cell | teacher samples"
+    assert mine.visible
 
 
 def test_run_that_drew_nothing_leaves_only_its_image(viewer, side, stored_run):

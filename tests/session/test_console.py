@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_posterior.bundles.bundle import open_bundle
-from napari_posterior.errors import InputError, ModelError
+from napari_posterior.errors import InputError, ModelError, RunError
 from napari_posterior.image import as_image
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.psf import Psf
@@ -51,7 +54,7 @@ def test_a_typed_run_is_called_like_one_of_the_window(
     if known == "by the window":
         controller.set_models(read_models())
     job = controller.restore(choice, model=model, device="cpu", **options)
-    entry = controller.find(job)
+    (entry,) = controller.state.runs
     job.cancel()
     gate.open.set()
     assert (entry.label, entry.samples) == (label, samples)
@@ -107,6 +110,35 @@ def test_a_pair_that_is_typed_is_read_once_and_can_be_compared(controller, measu
     assert len(reads) == 1
     assert [entry.label for entry in controller.state.runs] == ["teacher Heun-3", "kd-1"]
     assert controller.state.compare.problem == ""
+
+
+def test_a_pair_of_a_layer_is_called_by_it_read_once_and_not_drawn_twice(controller, choice, ended):
+    let_go, reads = threading.Event(), []
+
+    def read():
+        assert let_go.wait(20)
+        reads.append(1)
+        return choice.read()
+
+    held = replace(choice, read=read)
+    jobs = controller.restore_pair(held, student="kd", **OPTIONS)
+    assert [job.title for job in jobs] == ["cell, teacher Heun-3", "cell, kd-1"]
+    with pytest.raises(RunError, match=r"cell, teacher Heun-3 .* already"):
+        controller.restore_pair(held, student="kd", **OPTIONS)
+    let_go.set()
+    ended(*controller.state.runs)
+    assert [entry.state for entry in controller.state.runs] == ["done", "done"]
+    assert reads == [1]
+
+
+@pytest.mark.parametrize("known", ["by its name", "opened"])
+def test_a_student_that_is_not_there_is_answered_with_those_that_are(
+    controller, choice, tiny_bundle, known
+):
+    model = open_bundle(tiny_bundle) if known == "opened" else None
+    with pytest.raises(InputError, match=r"tiny has no student 'dmd'; choose one of: flow, kd$"):
+        controller.restore_pair(choice, model=model, student="dmd", **OPTIONS)
+    assert not controller.state.runs
 
 
 def test_a_pair_takes_the_chosen_student_and_no_sampler(controller, choice, gate):

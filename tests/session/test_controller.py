@@ -104,7 +104,7 @@ def test_teacher_and_student_share_noise_camera_and_image(controller, measured):
 def test_the_newest_pair_is_compared_into_a_report(controller, layers):
     with pytest.raises(InputError, match="Choose a run of the teacher and one of a student"):
         controller.compare()
-    ended(*controller.run_pair())
+    pair = ended(*controller.run_pair())
     assert controller.state.compare.problem == ""
     job = controller.compare()
     report = job.result(60)
@@ -112,6 +112,7 @@ def test_the_newest_pair_is_compared_into_a_report(controller, layers):
     assert job.progress.sentence.startswith("compared in ")
     until(lambda: controller.state.compare.state == "done")
     assert controller.state.compare.report is report
+    assert controller.state.compare.compared == pair
     assert "show_comparison" in layers.calls
 
 
@@ -121,13 +122,12 @@ def test_cancel_stops_all_that_runs_or_waits(controller, gate):
     controller.state.restore.seed = 1
     waiting = controller.run()
     assert gate.reached.wait(20)
-    assert controller.busy
     controller.cancel()
     gate.open.set()
     ended(running, waiting)
     assert (running.state, waiting.state) == ("cancelled", "cancelled")
     assert waiting.run is None
-    assert not controller.busy
+    assert not controller.queue.jobs
 
 
 def test_a_fault_is_told_in_the_list_and_the_next_run_works(controller, gate):
@@ -150,13 +150,38 @@ def test_the_same_run_is_not_drawn_twice_at_once(controller, gate):
     ended(entry)
 
 
+def test_a_run_goes_on_until_it_ends_or_a_setting_changes(controller, gate):
+    restore = controller.state.restore
+    assert not controller.is_going_on("kd")
+    entry = controller.run()
+    assert controller.is_going_on("kd")
+    assert not controller.is_going_on("teacher")
+    assert not controller.is_going_on("dmd")
+    for name, other in (("seed", 1), ("samples", 5), ("region", "plane"), ("psf_sigma", 1.5)):
+        before = getattr(restore, name)
+        setattr(restore, name, other)
+        assert not controller.is_going_on("kd")
+        setattr(restore, name, before)
+        assert controller.is_going_on("kd")
+    gate.open.set()
+    ended(entry)
+    assert not controller.is_going_on("kd")
+
+
+@pytest.mark.parametrize("student", ["dmd", "teacher", "mse"])
+def test_a_pair_with_a_student_that_is_not_there_names_those_that_are(controller, student):
+    with pytest.raises(InputError, match=f"tiny has no student '{student}'; .* flow, kd$"):
+        controller.run_pair(student)
+    assert not controller.state.runs
+
+
 def test_settings_decide_on_steps_problems_and_cost(controller):
     restore = controller.state.restore
     assert restore.step_control.enabled is False
-    assert restore.cost.calls == 4
+    assert restore.cost.calls_per_sample == 1
     restore.sampler = "flow"
     restore.steps = 2
-    assert restore.cost.calls == 8
+    assert restore.cost.calls_per_sample == 2
     restore.sampler = "kd"
     assert restore.steps is None
     restore.samples = 0
@@ -222,7 +247,6 @@ def test_numbers_of_the_samples_are_on_the_list_while_others_are_drawn(controlle
     assert entry.measured == ()
     controller.refresh()
     assert [(one.id, len(one.values)) for one in entry.measured] == [("sum", 1), ("likelihood", 1)]
-    assert controller.current is entry
     let_go.set()
     ended(entry)
     np.testing.assert_array_equal(entry.measured[0].values, sums)
@@ -273,7 +297,7 @@ def test_the_comparison_is_looked_at_between_two_events(tiny_model, measured, mo
     monkeypatch.setattr("napari_posterior.api.compare", slowly)
     state = controller.state.compare
     job = controller.compare()
-    assert (state.state, controller.comparing) == ("waiting", True)
+    assert state.state == "waiting"
     assert ready.wait(20)
     controller.refresh()
     assert (state.state, state.progress.done, state.progress.total) == ("running", 2, 8)
@@ -283,7 +307,7 @@ def test_the_comparison_is_looked_at_between_two_events(tiny_model, measured, mo
     assert state.state == "running"  # the end comes with its event
     runner.news.set()
     ended(state)
-    assert (state.state, controller.comparing) == ("done", False)
+    assert state.state == "done"
     assert state.report is job.report
     assert controller.close(20)
 
@@ -327,23 +351,6 @@ def test_a_pair_whose_image_does_not_tell_the_gain_says_so_in_both_runs(controll
         assert "Not told." in entry.warnings
         assert any("because the gain is not resolved" in one for one in entry.warnings)
         assert not any("as was asked" in one for one in entry.warnings)
-
-
-def test_what_waits_is_told_in_words(controller, gate):
-    assert (controller.current, controller.waiting) == (None, 0)
-    assert controller.describe_waiting() == ""
-    first = controller.run()
-    assert gate.reached.wait(20)
-    controller.refresh()
-    assert (controller.current, controller.waiting) == (first, 0)
-    for seed, told in ((1, "1 run waits"), (2, "2 runs wait")):
-        controller.state.restore.seed = seed
-        controller.run()
-        assert controller.describe_waiting() == told
-    controller.cancel()
-    gate.open.set()
-    ended(*controller.state.runs)
-    assert (controller.current, controller.describe_waiting()) == (None, "")
 
 
 def test_a_run_is_chosen_for_the_comparison_when_it_begins(controller, gate):

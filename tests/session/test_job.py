@@ -24,11 +24,11 @@ def test_a_job_goes_from_idle_to_done_and_gives_the_run(make_job, gate):
     for event in job.iterate():
         seen.append(type(event))
         if isinstance(event, Started):
-            assert job.live.shape == (3, 24, 32)
+            assert (job.live.request.samples, job.live.image.data.shape) == (3, (24, 32))
     assert seen[0] is Started
     assert seen.count(SampleDone) == 3
     assert seen[-1] is Finished
-    assert (job.state, job.end) == ("done", Finished(3))
+    assert (job.state, event) == ("done", Finished(3))
     assert job.progress.fraction == 1.0
     assert job.progress.sentence.startswith("3 samples in ")
     assert len(job.result(0)) == 3
@@ -102,10 +102,10 @@ def test_cancel_acts_within_one_network_call_and_keeps_what_was_drawn(make_job, 
             job.cancel()
             calls = gate.calls
             gate.open.set()
-    assert isinstance(job.end, Cancelled)
+    assert isinstance(event, Cancelled)
     assert gate.calls <= calls + 1
     run = job.result()
-    assert (run.state, len(run), job.state) == ("cancelled", job.end.kept, "cancelled")
+    assert (run.state, len(run), job.state) == ("cancelled", event.kept, "cancelled")
     assert 2 <= len(run) <= 4
     assert job.progress.sentence == f"cancelled, {len(run)} samples kept"
 

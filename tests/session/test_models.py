@@ -89,7 +89,7 @@ def test_the_cost_is_known_after_something_was_measured(tiny):
     options = {"samples": 16, "shape": (2, 100, 100), "model": "tiny", "device": "cpu"}
     info = tiny.sampler("teacher").info()
     cost = estimate_cost(info, **options, rates=rates)
-    assert (cost.calls_per_sample, cost.calls, cost.seconds) == (10, 160, None)
+    assert (cost.calls_per_sample, cost.seconds) == (10, None)
     assert cost.sentence == "10 calls a sample, time known after the first run, 1.28 MB of samples"
     rates.learn("tiny", "cpu", "float32", pixel_calls=8e5, seconds=5.0)
     cost = estimate_cost(info, **options, rates=rates)

@@ -80,7 +80,7 @@ def test_who_draws_does_not_wait_for_who_measures(make_job, slow):
             assert slow.entered.wait(20)
             assert job.measured == ()
             slow.let_go.set()
-    assert job.end == Finished(12)
+    assert event == Finished(12)
     assert [len(one.values) for one in job.measured] == [12, 12]
 
 
@@ -100,7 +100,7 @@ def test_after_a_cancel_only_the_sample_in_hand_is_measured(make_job, slow):
             assert slow.entered.wait(20)
             job.cancel()
             slow.let_go.set()
-    assert isinstance(job.end, Cancelled)
+    assert isinstance(event, Cancelled)
     assert len(job.result()) >= 3
     (values, _) = job.measured
     assert values.values == [pytest.approx(job.result().samples[0].sum())]

@@ -12,13 +12,12 @@ from napari_posterior.layers.choices import (
     image_choice,
     sample_settings,
 )
-from napari_posterior.layers.into import image_from_layer, plane_at, rectangle_of
+from napari_posterior.layers.into import plane_at, rectangle_of
 from napari_posterior.layers.limits import Limits, expected_limits, shared_by
 from napari_posterior.layers.live import LiveRun, empty_stack
 from napari_posterior.layers.names import KEY, choose_label, layer_name, quantity_of
 from napari_posterior.layers.out import (
     LayerData,
-    add_comparison,
     add_layers,
     add_run,
     comparison_layers,
@@ -39,7 +38,6 @@ __all__ = [
     "LiveRun",
     "ViewerLayers",
     "WrongThreadError",
-    "add_comparison",
     "add_layers",
     "add_run",
     "can_be_restored",
@@ -49,7 +47,6 @@ __all__ = [
     "expected_limits",
     "get_reader",
     "image_choice",
-    "image_from_layer",
     "in_main_thread",
     "input_layer",
     "layer_name",

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_posterior.errors import InputError, PosteriorError
 from napari_posterior.image import MIN_SIZE, SAMPLE_AXIS, Image, check_image
-from napari_posterior.layers.into import LayerPart, find_part, refuse_unfit
+from napari_posterior.layers.into import LayerPart, plane_at, rectangle_of, refuse_unfit
 from napari_posterior.layers.names import KEY, quantity_of
 from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.physics.camera import Camera
@@ -179,13 +179,17 @@ def _image_layer(layer: Any) -> Any:
 def _slices(
     layer: Any, region: Region, shapes: Shapes | None, viewer: ViewerModel | None
 ) -> tuple[slice, ...]:
+    part = [slice(None)] * int(layer.ndim)
     if region == "plane":
         if viewer is None:
             raise InputError("no viewer says which plane is meant; choose the whole image")
-        return find_part(layer, plane_of=viewer)
-    if shapes is None:
+        # of length 1, so that the result lies where the plane was
+        part[:-2] = [slice(i, i + 1) for i in plane_at(layer, viewer)]
+    elif shapes is None:
         raise InputError("no rectangle is there yet; draw one around what to restore")
-    return find_part(layer, shapes=shapes)
+    else:
+        part[-2:] = rectangle_of(layer, shapes)
+    return tuple(part)
 
 
 def _key(layer: Any, part: LayerPart | None) -> Hashable:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LayerPart",
-    "cut",
-    "find_part",
-    "image_from_layer",
     "plane_at",
     "rectangle_of",
     "refuse_unfit",
@@ -36,63 +33,6 @@ __all__ = [
 
 _MOST_AXES: Final = 4
 _DIGITS: Final = 3  # of a pixel: shapes are drawn in float32, also far from the origin
-
-
-def image_from_layer(
-    layer: ImageLayer,
-    *,
-    shapes: Shapes | None = None,
-    plane_of: ViewerModel | None = None,
-    name: str | None = None,
-) -> Image:
-    """Take an image layer, or a part of it, as an image to restore.
-
-    Only the part is read, which matters for layers that are on disk; the call may still wait for
-    them and belongs on a worker. `rectangle_of` and `plane_at` say beforehand what is taken.
-
-    Parameters
-    ----------
-    layer : napari Image layer
-        The measurement, in ADU.
-    shapes : napari Shapes layer, optional
-        Crop y and x to its rectangle, see `rectangle_of`.
-    plane_of : viewer, optional
-        Take only the plane that this viewer shows. The axes that are stepped through keep length
-        1, so that the result lies where the plane was.
-    name : str, optional
-        What to call the image; by default the name of the layer.
-
-    Returns
-    -------
-    Image
-        Its geometry says where the part lies in the layer's world coordinates.
-
-    Raises
-    ------
-    InputError
-        If the layer is a result or in colour, is rotated or sheared, or the rectangle or plane
-        lies outside of it.
-    """
-    refuse_unfit(layer)
-    return cut(layer, find_part(layer, shapes=shapes, plane_of=plane_of), name=name)
-
-
-def find_part(
-    layer: ImageLayer, *, shapes: Shapes | None = None, plane_of: ViewerModel | None = None
-) -> tuple[slice, ...]:
-    """Return the slices of the part of a layer that `image_from_layer` takes.
-
-    Raises
-    ------
-    InputError
-        If the rectangle or the plane lies outside of the layer.
-    """
-    part = [slice(None)] * int(layer.ndim)
-    if plane_of is not None:
-        part[:-2] = [slice(i, i + 1) for i in plane_at(layer, plane_of)]
-    if shapes is not None:
-        part[-2:] = rectangle_of(layer, shapes)
-    return tuple(part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,13 +90,13 @@ class LayerPart:
         spare = len(sizes) - _MOST_AXES
         return [i for i in range(len(sizes)) if not (i < spare and sizes[i] == 1)]
 
-    def read(self, *, name: str | None = None) -> Image:
+    def read(self) -> Image:
         """Read the pixels, and no others; may wait for the disk.
 
         They are a copy: what is painted into the layer later on does not change them.
         """
         data = np.array(self.data[self.part])
-        return as_image(self._view(data.reshape(self.shape)), name=name)
+        return as_image(self._view(data.reshape(self.shape)))
 
     def outline(self) -> Image:
         """Return the image without its pixels, which are all 0; reads nothing.
@@ -184,11 +124,6 @@ class LayerPart:
             name=self.name,
             source=self.source,
         )
-
-
-def cut(layer: ImageLayer, part: Sequence[slice], *, name: str | None = None) -> Image:
-    """Take ``layer.data[part]`` as an image; the slices start at 0 or more and have no step."""
-    return LayerPart.of(layer, part).read(name=name)
 
 
 def rectangle_of(layer: ImageLayer, shapes: Shapes) -> tuple[slice, slice]:

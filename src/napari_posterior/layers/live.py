@@ -130,9 +130,7 @@ class LiveRun:
         in_main_thread("the layers of a run are made")
         self._viewer = weakref.ref(unwrapped(viewer))
         self._request = request
-        self._limits = limits
         self._label = label or choose_label(viewer.layers, request)
-        self._folder = folder
         self._layers: dict[str, ImageLayer] = {}
         self._drawn: set[int] = set()
         self._newest: int | None = None
@@ -140,7 +138,8 @@ class LiveRun:
         self._stack = empty_stack(request, folder) if stack is None else stack
         first: Quantity = "point estimate" if request.role == "point" else "samples"
         data = self._stack[0] if request.role == "point" else self._stack
-        self._add(first, data, visible=True)
+        look = attributes(request, first, limits, label=self._label, path=folder)
+        self._insert(first, (data, look, "image"))
 
     @property
     def label(self) -> str:
@@ -158,11 +157,6 @@ class LiveRun:
         viewer = self._viewer()
         there = [] if viewer is None else list(viewer.layers)
         return {quantity: layer for quantity, layer in self._layers.items() if layer in there}
-
-    @property
-    def drawn(self) -> frozenset[int]:
-        """Indices of the samples that were filled in."""
-        return frozenset(self._drawn)
 
     @property
     def newest(self) -> int | None:
@@ -187,16 +181,6 @@ class LiveRun:
         self._drawn.add(index)
         self._newest = index
         self._stale.update(("samples", "point estimate"))
-
-    def show(self, quantity: Quantity, data: np.ndarray) -> None:
-        """Add or replace a layer beside the samples: the mean, sd or variance so far."""
-        in_main_thread("a layer is shown")
-        viewer = self._viewer()
-        if quantity not in self._layers and viewer is not None:
-            with kept_selection(viewer):
-                self._add(quantity, data, visible=False)
-        elif (layer := self.layers.get(quantity)) is not None:
-            layer.data = data
 
     def refresh(self, *, drawn: bool = False) -> bool:
         """Draw again what was filled in since the last call; say whether there was anything.
@@ -241,7 +225,6 @@ class LiveRun:
     def set_limits(self, limits: Limits) -> None:
         """Show the layers with other contrast limits."""
         in_main_thread("contrast limits are changed")
-        self._limits = limits
         for quantity, layer in self.layers.items():
             chosen = limits.of(quantity, self._request)
             if chosen is not None:
@@ -276,17 +259,6 @@ class LiveRun:
         first = tuple(indices) == tuple(range(len(indices)))
         # a view where that will do: a copy of many samples would take a while
         return self._stack[: len(indices)] if first else self._stack[list(indices)]
-
-    def _add(self, quantity: Quantity, data: Any, *, visible: bool) -> None:
-        look = attributes(
-            self._request,
-            quantity,
-            self._limits,
-            label=self._label,
-            visible=visible,
-            path=self._folder,
-        )
-        self._insert(quantity, (data, look, "image"))
 
     def _insert(self, quantity: str, layer: LayerData) -> None:
         """Add a layer, below the samples so that what is looked at stays in sight."""

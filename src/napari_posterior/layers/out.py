@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = [
     "RESIDUAL_REACH",
     "LayerData",
-    "add_comparison",
     "add_layers",
     "add_run",
     "attributes",
@@ -292,21 +291,6 @@ def add_run(
         with_input=with_input,
         with_residual=with_residual,
     )
-    return add_layers(viewer, found)
-
-
-def add_comparison(
-    viewer: ViewerModel, teacher: Run, student: Run, *, visible: bool = True
-) -> list[ImageLayer]:
-    """Add the map of `comparison_layers`, and show the layers of both runs with shared limits.
-
-    Raises
-    ------
-    InputError
-        If the runs cannot be compared.
-    """
-    found = comparison_layers(teacher, student, visible=visible)
-    share_limits(viewer, [teacher, student])
     return add_layers(viewer, found)
 
 

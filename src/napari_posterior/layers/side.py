@@ -16,7 +16,7 @@ from napari_posterior.layers.names import (
     quantity_of,
     ratio_name,
 )
-from napari_posterior.layers.out import add_layers, attributes, share_limits
+from napari_posterior.layers.out import add_layers, attributes, input_layer, share_limits
 from napari_posterior.layers.ready import (
     Beginning,
     Comparison,
@@ -50,7 +50,7 @@ class ViewerLayers:
 
     A layer that the user deletes stays away, what is selected stays so, and all runs of one image
     have the same contrast limits. Samples fill in at `refresh`, which a timer calls. `prepare_live`
-    and the two `gather` methods belong to the threads of jobs and touch no layer; all the others
+    and the two `gather` methods belong to jobs and workers and touch no layer; all the others
     belong to the main thread.
 
     Parameters
@@ -117,7 +117,7 @@ class ViewerLayers:
             live.refresh(drawn=live is drawn)
 
     def gather(self, run: Run) -> Ending | None:
-        """Make the layers of a run, and the limits of all runs of its image; in a job's thread.
+        """Make the layers of a run, and the limits of all runs of its image; off the main thread.
 
         Raises
         ------
@@ -127,7 +127,11 @@ class ViewerLayers:
         return None if self._closed else end(run, self._known)
 
     def show_run(self, entry: RunEntry, run: Run, gathered: Any) -> None:
-        """Add mean, sd and variance to the samples, and the sd ratio to another run, hidden."""
+        """Add mean, sd and variance to the samples, and the sd ratio to another run, hidden.
+
+        Of a run that was not shown while it was drawn all layers are added or renewed, the samples
+        on top and selected, and its image if need be.
+        """
         in_main_thread("a run is shown")
         viewer, live = self._there(), self._live.get(entry)
         if viewer is None:
@@ -143,8 +147,14 @@ class ViewerLayers:
         label = choose_label(viewer.layers, request) if live is None else live.label
         self._labels[str(run.path)] = label
         layers = [_dressed(one, request, label, limits) for one in gathered.layers]
+        if live is None:
+            if all(layer.name != request.image.name for layer in viewer.layers):
+                layers.insert(0, input_layer(run, limits=limits))  # read by `gather`
+            added = [_put(viewer, one) for one in layers]
+            viewer.layers.selection.active = added[-1]
         with kept_selection(viewer):
-            _ = add_layers(viewer, layers) if live is None else live.finish(layers)
+            if live is not None:
+                live.finish(layers)
             if gathered.pair is not None:
                 self._show_ratio(viewer, *gathered.pair, gathered.ratio)
         self._share(viewer, request, limits)

@@ -95,6 +95,7 @@ class Comparing:
         ended = isinstance(event, Finished | Cancelled | Failed)
         try:
             if isinstance(event, Finished):
+                state.compared = teacher, student  # first: who hears of the report asks for it
                 state.report = job.report
                 if self._layers is not None and job.gathered is not None:
                     self._layers.show_comparison(teacher, student, job.gathered)

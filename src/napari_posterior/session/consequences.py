@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_posterior.session.cost import estimate_cost
 from napari_posterior.session.problems import find_model, problems_of
-from napari_posterior.session.submission import chosen_steps
+from napari_posterior.session.submission import chosen_steps, samples_of
 
 if TYPE_CHECKING:
     from napari_posterior.session.cost import Rates
@@ -61,7 +61,7 @@ class Consequences:
         if sampler is not None and restore.image is not None and not restore.problems:
             restore.cost = estimate_cost(
                 sampler.info(chosen_steps(restore, sampler)),
-                samples=1 if sampler.role == "point" else restore.samples,
+                samples=samples_of(restore, sampler),
                 shape=restore.image.shape,
                 model=restore.model,
                 device=restore.device,

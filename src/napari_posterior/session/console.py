@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.bundles.info import SamplerInfo
-    from napari_posterior.session.choices import ModelChoice
+    from napari_posterior.session.choices import ModelChoice, SamplerChoice
     from napari_posterior.session.models import RestoreState
 
-__all__ = ["first_student", "submit_typed"]
+__all__ = ["choose_student", "sampler_of", "submit_typed"]
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -99,24 +99,45 @@ def submit_typed(
     return Submission(job, words, info.role, image_key, samples)
 
 
-def first_student(restore: RestoreState, model: str | os.PathLike[str] | Bundle | None) -> str:
-    """Return the student that is chosen, else the first of the model.
+def choose_student(
+    restore: RestoreState, model: str | os.PathLike[str] | Bundle | None, name: str | None = None
+) -> str:
+    """Return a student of a model: by default the one that is chosen, else the first.
 
     Raises
     ------
     InputError, ModelError
-        If the model has none, or there is no such model.
+        If the model has none, or none of this name, or there is no such model.
     """
     chosen = restore.model if model is None else model
     if isinstance(chosen, str | os.PathLike):
         known = _known(restore, chosen)
-        name, students = known.name, known.students
+        title, students = known.name, known.students
     else:
-        name = chosen.card.name
+        title = chosen.card.name
         students = tuple(one for one in chosen.names if chosen.info(one).role == "student")
     if not students:
-        raise InputError(f"{name} has no student; choose another model")
-    return restore.sampler if restore.sampler in students else students[0]
+        raise InputError(f"{title} has no student; choose another model")
+    if name is None:
+        return restore.sampler if restore.sampler in students else students[0]
+    if name not in students:
+        raise InputError(f"{title} has no student {name!r}; choose one of: {', '.join(students)}")
+    return name
+
+
+def sampler_of(model: ModelChoice, name: str) -> SamplerChoice:
+    """Return the sampler of a model.
+
+    Raises
+    ------
+    InputError
+        If it has none of this name.
+    """
+    found = model.sampler(name)
+    if found is None:
+        names = ", ".join(one.name for one in model.samplers)
+        raise InputError(f"{model.name} has no sampler {name!r}; choose one of: {names}")
+    return found
 
 
 def _settings_of(options: Mapping[str, Any]) -> Settings:
@@ -163,13 +184,7 @@ def _info_of(
     known = _known(restore, model)
     if known.problem:
         raise InputError(known.problem)
-    sampler = known.sampler(settings.sampler)
-    if sampler is None:
-        names = ", ".join(one.name for one in known.samplers)
-        raise InputError(
-            f"{known.name} has no sampler {settings.sampler!r}; choose one of: {names}"
-        )
-    return sampler.info(settings.steps, settings.precision)
+    return sampler_of(known, settings.sampler).info(settings.steps, settings.precision)
 
 
 def _known(restore: RestoreState, model: str | os.PathLike[str]) -> ModelChoice:

@@ -6,6 +6,7 @@ queue delivers events there.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,15 @@ from napari_posterior.errors import InputError, RunError
 from napari_posterior.session.compare_job import ANALYSIS
 from napari_posterior.session.comparing import Comparing
 from napari_posterior.session.consequences import Consequences
-from napari_posterior.session.console import first_student, submit_typed
+from napari_posterior.session.console import choose_student, sampler_of, submit_typed
 from napari_posterior.session.cost import Rates
 from napari_posterior.session.following import RunFollower
 from napari_posterior.session.layer_side import LayerSide
 from napari_posterior.session.models import ImageChoice, RunEntry, SessionState
 from napari_posterior.session.problems import find_model
-from napari_posterior.session.progress import ENDED, count_of
+from napari_posterior.session.progress import ENDED
 from napari_posterior.session.queue import JobQueue
-from napari_posterior.session.submission import key_of, read_once, submit_choice
+from napari_posterior.session.submission import key_of_run, read_once, submit_choice
 
 if TYPE_CHECKING:
     import os
@@ -65,36 +66,18 @@ class Controller:
         self._consequences = Consequences(self.state.restore, rates=rates)
         self._asked = 0
 
-    @property
-    def busy(self) -> bool:
-        """Whether a run is being drawn or waits."""
-        return any(e.state not in ENDED and e.state != "idle" for e in self.state.runs)
-
-    @property
-    def comparing(self) -> bool:
-        """Whether a comparison goes on or waits."""
-        compare = self.state.compare
-        return compare.state not in ENDED and compare.state != "idle"
-
-    @property
-    def current(self) -> RunEntry | None:
-        """The run that is being drawn, the first of them; None where there is none."""
-        return next((entry for entry in self.state.runs if entry.state == "running"), None)
-
-    @property
-    def waiting(self) -> int:
-        """How many runs wait for their turn."""
-        return sum(entry.state == "waiting" for entry in self.state.runs)
-
-    def describe_waiting(self) -> str:
-        """Words for the runs that wait: ``"2 runs wait"``; empty where there are none."""
-        if not (number := self.waiting):
-            return ""
-        return f"{count_of(number, 'run')} {'waits' if number == 1 else 'wait'}"
-
-    def find(self, job: RestoreJob) -> RunEntry | None:
-        """Return the line of a job in the list of runs; None where it was taken off."""
-        return next((entry for entry in self.state.runs if entry.job is job), None)
+    def is_going_on(self, sampler: str) -> bool:
+        """Whether the run of this sampler, with all that is chosen, is drawn or waits already."""
+        restore = self.state.restore
+        image, model = restore.image, find_model(restore)
+        found = None if model is None else model.sampler(sampler)
+        if image is None or model is None or found is None or restore.problems:
+            return False
+        key = key_of_run(restore, image, model, found)
+        return any(
+            one.job is not None and one.state not in ENDED and one.job.key == key
+            for one in self.state.runs
+        )
 
     def set_models(self, models: tuple[ModelChoice, ...]) -> None:
         """Take the models that there are; choose the first where the chosen one is not there."""
@@ -120,9 +103,7 @@ class Controller:
         """
         image, model = self._ready()
         restore = self.state.restore
-        sampler = model.sampler(restore.sampler)
-        if sampler is None:
-            raise InputError(f"{model.name} has no sampler {restore.sampler!r}; choose another")
+        sampler = sampler_of(model, restore.sampler)
         return self._add(submit_choice(restore, image, model, sampler, hooks=self._runs.hooks))
 
     def run_pair(self, student: str | None = None) -> tuple[RunEntry, RunEntry]:
@@ -138,15 +119,12 @@ class Controller:
         Raises
         ------
         InputError, RunError
-            As `run` does, and if the model has no student.
+            As `run` does, and if the model has no student, or none of this name.
         """
         image, model = self._ready()
         restore = self.state.restore
-        chosen = student or restore.sampler
-        name = chosen if chosen in model.students else next(iter(model.students), "")
-        first, second = model.sampler("teacher"), model.sampler(name)
-        if first is None or second is None:
-            raise InputError(f"{model.name} has no student; choose another model")
+        name = choose_student(restore, None, student)
+        first, second = sampler_of(model, "teacher"), sampler_of(model, name)
         options: dict[str, Any] = {"read": read_once(image.read), "hooks": self._runs.hooks}
         teacher = submit_choice(restore, image, model, first, **options)
         after = submit_choice(restore, image, model, second, partner=teacher.job, **options)
@@ -219,24 +197,23 @@ class Controller:
         Raises
         ------
         InputError, ModelError, RunError
-            As `restore` does, and if the model has no student.
+            As `restore` does, and if the model has no student, or none of this name.
         """
         if "sampler" in options:
             raise InputError("a pair is teacher and student; name the student by `student`")
         restore = self.state.restore
-        if isinstance(image, ImageChoice):
-            if image.problem:
-                raise InputError(image.problem)
-            image_key = key_of(restore, image) if image_key is None else image_key
-            image = image.read
         shared: dict[str, Any] = {
             "model": model,
             "label": None,
             "image_key": image_key,
             "hooks": self._runs.hooks,
         }
-        name = student or first_student(restore, model)
-        source = read_once(image) if callable(image) and not hasattr(image, "data") else image
+        name = choose_student(restore, model, student)
+        source = image
+        if isinstance(image, ImageChoice):
+            source = replace(image, read=read_once(image.read))
+        elif callable(image) and not hasattr(image, "data"):
+            source = read_once(image)
         of_teacher = {**options, "sampler": "teacher", "steps": steps}
         of_student = {**options, "sampler": name}
         teacher = submit_typed(restore, source, options=of_teacher, **shared)

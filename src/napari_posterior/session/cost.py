@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["Cost", "Rates", "estimate_cost"]
 
 _BYTES = 4  # of a float32
-_WORKING = 64
-"""Float32 values that a network holds for each pixel while it is evaluated, in round numbers."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +24,15 @@ class Cost:
     ----------
     calls_per_sample : int
         Network calls for all planes of one sample.
-    calls : int
-        For all samples.
     seconds : float or None
         Expected; None where nothing was measured on this device yet.
     stack_bytes : int
         Of all samples as a float32 stack.
-    working_bytes : int
-        A rough figure for what a network call of one sample holds.
     """
 
     calls_per_sample: int
-    calls: int
     seconds: float | None
     stack_bytes: int
-    working_bytes: int
 
     @property
     def sentence(self) -> str:
@@ -108,17 +100,11 @@ def estimate_cost(
     rates : Rates
         What was measured so far.
     """
-    height, width = shape[-2:]
-    planes = math.prod(shape[:-2])
-    calls = info.nfe * planes * samples
+    values = samples * math.prod(shape)
     return Cost(
-        calls_per_sample=info.nfe * planes,
-        calls=calls,
-        seconds=rates.expect(
-            model, device, info.precision, pixel_calls=float(calls) * height * width
-        ),
-        stack_bytes=samples * math.prod(shape) * _BYTES,
-        working_bytes=height * width * _WORKING * _BYTES,
+        calls_per_sample=info.nfe * math.prod(shape[:-2]),
+        seconds=rates.expect(model, device, info.precision, pixel_calls=float(info.nfe * values)),
+        stack_bytes=values * _BYTES,
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from psygnal import SignalInstance
 
-    from napari_posterior.runs.events import Event, TerminalEvent
+    from napari_posterior.runs.events import Event
     from napari_posterior.session.progress import JobState, Progress
 
 __all__ = ["Job", "start_in_thread"]
@@ -53,11 +53,6 @@ class Job(Protocol[Outcome]):
     @property
     def progress(self) -> Progress:
         """How far it is; can be read from any thread."""
-        ...
-
-    @property
-    def end(self) -> TerminalEvent | None:
-        """The event that ended it."""
         ...
 
     @property

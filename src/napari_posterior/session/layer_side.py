@@ -29,11 +29,11 @@ class LayerSide(Protocol):
         ...
 
     def gather(self, run: Run) -> Any:
-        """Make what `show_run` needs; in the thread of the job."""
+        """Make what `show_run` needs; in the thread of the job, or of another worker."""
         ...
 
     def show_run(self, entry: RunEntry, run: Run, gathered: Any) -> None:
-        """Show a run that has ended and holds samples."""
+        """Show a run that has ended and holds samples, also one that is not shown yet."""
         ...
 
     def drop_live(self, entry: RunEntry) -> None:
@@ -46,4 +46,12 @@ class LayerSide(Protocol):
 
     def show_comparison(self, teacher: RunEntry, student: RunEntry, gathered: Any) -> None:
         """Show the maps of a comparison."""
+        ...
+
+    def refresh(self) -> None:
+        """Draw what was added since the last call."""
+        ...
+
+    def close(self) -> None:
+        """End with the viewer, and touch it no more."""
         ...

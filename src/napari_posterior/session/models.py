@@ -202,8 +202,10 @@ class CompareState:
         State of that job.
     progress : Progress
         How far it is.
+    compared : tuple of RunEntry or None
+        The runs that `report` is of; they need not be those that are chosen now.
     report : Report or None
-        The last result for these runs.
+        The last result.
     problem : str
         Why the runs cannot be compared, in one sentence; empty if they can.
     """
@@ -214,6 +216,7 @@ class CompareState:
     job: CompareJob | None = None
     state: JobState = "idle"
     progress: Progress = field(default_factory=Progress)
+    compared: tuple[RunEntry, RunEntry] | None = None
     report: Report | None = None
     problem: str = "Choose a run of the teacher and one of a student."
 

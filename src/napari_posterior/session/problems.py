@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_posterior.session.choices import ModelChoice
     from napari_posterior.session.models import CompareState, RestoreState
 
-__all__ = ["find_model", "problem_of_pair", "problems_of"]
+__all__ = ["find_model", "problem_of_pair", "problems_of", "sentence_of"]
 
 _MOST_SEEDS = 2**64
 
@@ -28,7 +28,7 @@ def find_model(state: RestoreState) -> ModelChoice | None:
 
 def problems_of(state: RestoreState) -> tuple[str, ...]:
     """Say what keeps a run from starting."""
-    return tuple(_sentence(text) for text in _problems(state))
+    return tuple(map(sentence_of, _problems(state)))
 
 
 def problem_of_pair(state: CompareState) -> str:
@@ -61,6 +61,19 @@ def problem_of_pair(state: CompareState) -> str:
         if count < MIN_SAMPLES:
             return f"{entry.title} holds {count} samples; draw {MIN_SAMPLES} or more to compare it."
     return ""
+
+
+def sentence_of(text: str, *, name: str = "") -> str:
+    """Write words as a sentence, with a capital and one full stop; nothing where there are none.
+
+    Words that begin with `name` keep its letters.
+    """
+    text = text.rstrip(".")
+    if not text:
+        return ""
+    if not (name and text.startswith(name)):
+        text = f"{text[0].upper()}{text[1:]}"
+    return f"{text}."
 
 
 def _problems(state: RestoreState) -> Iterator[str]:
@@ -106,7 +119,3 @@ def _refusal(check: Callable[[], object]) -> Iterator[str]:
         check()
     except PosteriorError as error:
         yield str(error)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

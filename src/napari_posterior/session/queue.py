@@ -75,11 +75,6 @@ class JobQueue:
         with self._lock:
             return tuple(entry.job for entry in self._entries if entry.job.state not in ENDED)
 
-    @property
-    def closed(self) -> bool:
-        """Whether no job is taken any more."""
-        return self._closed
-
     def submit(
         self,
         job: Job[Any],

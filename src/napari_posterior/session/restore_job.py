@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_posterior.api.begin import Begun
     from napari_posterior.api.settings import Settings
     from napari_posterior.bundles.bundle import Bundle
-    from napari_posterior.image import Geometry, Image
+    from napari_posterior.image import Image
     from napari_posterior.runs.events import Event, TerminalEvent
     from napari_posterior.runs.request import RestoreRequest, Role
     from napari_posterior.runs.run import Run
@@ -62,16 +62,6 @@ class RunInProgress:
     def role(self) -> Role:
         """``"teacher"``, ``"student"`` or ``"point"``."""
         return self.request.role
-
-    @property
-    def geometry(self) -> Geometry:
-        """Where the pixels of one sample lie."""
-        return self.image.geometry
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the stack of all samples, (K, ...)."""
-        return (self.request.samples, *self.image.data.shape)
 
 
 class RestoreJob(ThreadedJob["Run"]):

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from napari_posterior.session.choices import ModelChoice, SamplerChoice
     from napari_posterior.session.models import ImageChoice, RestoreState
 
-__all__ = ["Submission", "chosen_steps", "key_of", "read_once", "submit_choice"]
+__all__ = [
+    "Submission",
+    "chosen_steps",
+    "key_of",
+    "key_of_run",
+    "read_once",
+    "samples_of",
+    "settings_of",
+    "submit_choice",
+]
 
 
 @dataclass(frozen=True)
@@ -67,29 +76,39 @@ def submit_choice(
     hooks : mapping
         More arguments of `RestoreJob`.
     """
-    steps = chosen_steps(restore, sampler)
-    samples = 1 if sampler.role == "point" else restore.samples
-    settings = Settings(
+    settings = settings_of(restore, sampler)
+    label = sampler.label(settings.steps)
+    job = RestoreJob(
+        read or image.read,
+        model.name,
+        settings,
+        title=f"{image.name}, {label}",
+        key=key_of_run(restore, image, model, sampler),
+        partner=partner,
+        **hooks,
+    )
+    return Submission(
+        job, label, sampler.role, key_of(restore, image), samples_of(restore, sampler)
+    )
+
+
+def settings_of(restore: RestoreState, sampler: SamplerChoice) -> Settings:
+    """Return what is chosen in a window, for this sampler."""
+    return Settings(
         sampler=sampler.name,
-        steps=steps,
-        samples=samples,
+        steps=chosen_steps(restore, sampler),
+        samples=samples_of(restore, sampler),
         seed=restore.seed,
         camera=restore.camera,
         psf=None if restore.psf_sigma is None else Psf(restore.psf_sigma),
         background=restore.background,
         device=restore.device,
     )
-    label, image_key = sampler.label(steps), key_of(restore, image)
-    job = RestoreJob(
-        read or image.read,
-        model.name,
-        settings,
-        title=f"{image.name}, {label}",
-        key=(image_key, model.name, settings),
-        partner=partner,
-        **hooks,
-    )
-    return Submission(job, label, sampler.role, image_key, samples)
+
+
+def samples_of(restore: RestoreState, sampler: SamplerChoice) -> int:
+    """Return how many samples are drawn: a point estimate is one image."""
+    return 1 if sampler.role == "point" else restore.samples
 
 
 def chosen_steps(restore: RestoreState, sampler: SamplerChoice) -> int | None:
@@ -102,6 +121,13 @@ def key_of(restore: RestoreState, image: ImageChoice) -> Hashable:
     """Return what is equal for runs of one part of one image."""
     region = restore.region if image == restore.image else "whole"
     return image.key, region, image.shape
+
+
+def key_of_run(
+    restore: RestoreState, image: ImageChoice, model: ModelChoice, sampler: SamplerChoice
+) -> Hashable:
+    """Return what is equal for jobs of `submit_choice` that would draw the same."""
+    return key_of(restore, image), model.name, settings_of(restore, sampler)
 
 
 def read_once(read: Callable[[], Image]) -> Callable[[], Image]:

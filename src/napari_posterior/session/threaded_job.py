@@ -94,11 +94,6 @@ class ThreadedJob(Generic[Outcome]):
         """How far the job is; a snapshot that can be read from any thread."""
         return self._progress
 
-    @property
-    def end(self) -> TerminalEvent | None:
-        """The event that ended the job; None before."""
-        return self._end
-
     def wait_for_turn(
         self, *, deliver: Callable[[Event], None], attend: Callable[[], None]
     ) -> None:

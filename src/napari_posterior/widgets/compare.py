@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidge
 from superqt.utils import QSignalThrottler
 
 from napari_posterior.errors import PosteriorError
+from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.compare_parts import Choice, Outcome, Plots
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Words, column, describe
@@ -180,7 +181,7 @@ class CompareDock(QWidget):
         try:
             action()
         except PosteriorError as error:
-            self._refusal.say(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.")
+            self._refusal.say(sentence_of(str(error)))
         else:
             self._refusal.say("")
         self._on_news()

@@ -66,10 +66,6 @@ class FindingList(QWidget):
         """The findings that are shown."""
         return self._groups
 
-    def choose(self, group: str) -> None:
-        """Choose a group."""
-        self._radios[group].setChecked(True)
-
     def show_report(self, report: Report | None) -> None:
         """Show the findings of a report; what was chosen before stays chosen."""
         if report is self._report:

@@ -56,7 +56,7 @@ class RestoreDock(QWidget):
         self.camera = CameraSection(state.restore)
         self.sampler = SamplerSection(state.restore)
         self.running = RunningSection(state, controller, student=lambda: self.sampler.student)
-        self.runs = RunsSection(napari_viewer, state, controller)
+        self.runs = RunsSection(napari_viewer, state, controller, bring_back=session.bring_back)
         self._form = QWidget()
         form = column(self._form, spacing=10)
         for section in (self.image, self.camera, _line(), self.sampler, _line(), self.running):

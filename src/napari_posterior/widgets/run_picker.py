@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox
 
 from napari_posterior.session.progress import ENDED
+from napari_posterior.widgets.sections.fields import Picker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RunPicker"]
 
 
-class RunPicker(QComboBox):
+class RunPicker(Picker):
     """The runs that fit, those that are being drawn included.
 
     Parameters
@@ -39,9 +39,6 @@ class RunPicker(QComboBox):
         self._roles = roles
         self._entries: list[RunEntry] = []
         self._shown: tuple[list[str], int] = ([], -1)
-        # Never wider than its place, whatever the runs are called.
-        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
         self.setPlaceholderText(hint)
         self.activated.connect(self._on_activated)
 

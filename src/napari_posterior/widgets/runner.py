@@ -135,7 +135,13 @@ class QtRunner(QObject):
 
         self._run(job, deliver, fault, for_job=True)
 
-    def call(self, title: str, function: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def call(
+        self,
+        title: str,
+        function: Callable[[], Any],
+        then: Callable[[Any], None],
+        otherwise: Callable[[Exception], None] | None = None,
+    ) -> None:
         """Call a function on a worker, and hand over what it returns in the main thread.
 
         Parameters
@@ -146,6 +152,8 @@ class QtRunner(QObject):
             Called on the worker; what it raises is logged.
         then : callable
             Gets what it returned, in the main thread.
+        otherwise : callable, optional
+            Gets what it raised, in the main thread.
         """
 
         def deliver(call: Call) -> None:
@@ -153,6 +161,8 @@ class QtRunner(QObject):
                 then(call.value)
             else:
                 _LOG.error("%s failed", title, exc_info=call.error)
+                if otherwise is not None:
+                    otherwise(call.error)
 
         def fault(error: Exception) -> None:
             """Say nothing more: it is in the log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
@@ -13,9 +14,11 @@ from napari_posterior.errors import RunError
 from napari_posterior.layers.side import ViewerLayers
 from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.runs.events import Failed
+from napari_posterior.runs.faults import explain
 from napari_posterior.session.choices import find_devices, read_models
 from napari_posterior.session.controller import Controller
 from napari_posterior.session.models import SessionState
+from napari_posterior.session.problems import sentence_of
 from napari_posterior.session.queue import JobQueue
 from napari_posterior.widgets.activity import ActivityBars
 from napari_posterior.widgets.console import compare_runs, find_image
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.events import Event
     from napari_posterior.session.choices import DeviceChoice, ModelChoice
     from napari_posterior.session.compare_job import CompareJob
+    from napari_posterior.session.layer_side import LayerSide
     from napari_posterior.session.models import RunEntry
     from napari_posterior.session.restore_job import RestoreJob
 
@@ -94,14 +98,14 @@ class Session(QObject):
         What can be done.
     """
 
-    def __init__(self, viewer: Any, *, layers: Any = None) -> None:
+    def __init__(self, viewer: Any, *, layers: LayerSide | None = None) -> None:
         in_main_thread("a session is made")
         window = main_window_of(viewer)
         super().__init__(window)
         self._viewer = weakref.ref(unwrapped(viewer))
         self._closed = False
         self._asked_for_devices = False
-        self._layers = ViewerLayers(viewer) if layers is None else layers
+        self._layers: LayerSide = ViewerLayers(viewer) if layers is None else layers
         self._runner = QtRunner()
         self._activity = ActivityBars()
         self.state = SessionState()
@@ -226,6 +230,18 @@ class Session(QObject):
         self._ready("a comparison is asked for")
         return compare_runs(self.controller, teacher, student)
 
+    def bring_back(self, entry: RunEntry) -> None:
+        """Show a run of which no layer is there; returns at once, it is read on a worker."""
+        run = entry.run
+        if self._closed or run is None:
+            return
+        self._runner.call(
+            f"reading {entry.title}",
+            partial(self._layers.gather, run),
+            partial(self._layers.show_run, entry, run),
+            self._on_unreadable,
+        )
+
     def look_for_devices(self) -> None:
         """Ask torch, on a worker, which devices there are; the first call only."""
         if not self._closed and not self._asked_for_devices:
@@ -247,7 +263,7 @@ class Session(QObject):
         self.controller.close(0)
         self._runner.close()
         self._activity.close()
-        self._of_layers("close")
+        self._layers.close()
         thread = QThread.currentThread()
         if thread is not None and thread.loopLevel() == 0:
             self._runner.wait()
@@ -281,17 +297,11 @@ class Session(QObject):
             return
         try:
             self.controller.refresh()
-            self._of_layers("refresh")
+            self._layers.refresh()
             self._activity.refresh(self.state.runs)
         except Exception:  # ten times a second would be too often to tell of it
             self._timer.stop()
             _LOG.exception("progress is not shown any more")
-
-    def _of_layers(self, name: str) -> None:
-        """Call what only those layers have that show something."""
-        method = getattr(self._layers, name, None)
-        if method is not None:
-            method()
 
     def _on_entry(self, index: int, entry: RunEntry) -> None:
         if entry.job is not None:
@@ -300,6 +310,9 @@ class Session(QObject):
     def _on_comparison(self, job: CompareJob | None) -> None:
         if job is not None:
             job.events.connect(self._on_event, unique=True)
+
+    def _on_unreadable(self, error: Exception) -> None:
+        show_error(sentence_of(explain(error, "reading the run")))
 
     def _on_event(self, event: Event) -> None:
         """Tell of a failure: one sentence to the user, the rest to the log."""

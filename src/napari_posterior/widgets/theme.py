@@ -18,8 +18,8 @@ __all__ = ["Palette", "ThemeFollower", "contrast", "palette_of", "readable"]
 _LEAST: Final = 4.5  # contrast of words, WCAG 2.2, success criterion 1.4.3
 
 _WISHES: Final = {
-    "dark": {"teacher": "#9aa3af", "student": "#6ea8ff", "mark": "#e8b64a", "error": "#ff8a80"},
-    "light": {"teacher": "#6b7280", "student": "#1d63d8", "mark": "#8a5600", "error": "#b3261e"},
+    "dark": {"teacher": "#9aa3af", "student": "#6ea8ff", "mark": "#e8b64a"},
+    "light": {"teacher": "#6b7280", "student": "#1d63d8", "mark": "#8a5600"},
 }
 
 
@@ -29,8 +29,6 @@ class Palette:
 
     Attributes
     ----------
-    dark : bool
-        Whether the background is dark.
     background, text : str
         Of the dock.
     soft : str
@@ -39,18 +37,14 @@ class Palette:
         Grey and blue, for lines, filled areas and words.
     mark : str
         Of what is expected, and of what to keep in mind.
-    error : str
-        Of what went wrong.
     """
 
-    dark: bool
     background: str
     text: str
     soft: str
     teacher: str
     student: str
     mark: str
-    error: str
 
 
 def palette_of(viewer: Any) -> Palette:
@@ -67,7 +61,6 @@ def palette_of(viewer: Any) -> Palette:
         name: readable(wish, background, _LEAST) for name, wish in _WISHES[str(theme.type)].items()
     }
     return Palette(
-        dark=theme.type == "dark",
         background=background,
         text=text,
         soft=readable(_mix(text, background, 0.35), background, _LEAST),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_posterior.checks.source import describe
 from napari_posterior.widgets.plots.pair import Pair, Series, pair_of
 
 if TYPE_CHECKING:
@@ -26,13 +25,7 @@ def name_of(entry: RunEntry | None, role: str) -> str:
 
 def report_of(state: CompareState) -> Report | None:
     """Return the last report where it is of the runs that are chosen."""
-    report, teacher, student = state.report, state.teacher, state.student
-    if report is None or teacher is None or student is None:
-        return None
-    if teacher.run is None or student.run is None:
-        return None
-    chosen = describe(teacher.run), describe(student.run)
-    return report if chosen == (report.teacher, report.student) else None
+    return state.report if state.compared == (state.teacher, state.student) else None
 
 
 def pairs_of(state: CompareState, report: Report | None) -> tuple[Pair, ...]:

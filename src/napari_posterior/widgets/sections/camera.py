@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QButtonGroup, QRadioButton, QWidget
 
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.psf import TARGET_SIGMA
+from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Folded, Rows, Words, column, describe
 from napari_posterior.widgets.sections.acquisition import comes_from, pixel_size
@@ -51,8 +52,7 @@ def summary(
         words.append(f"background {state.background:.3g} e-/px")
     if told:
         words.append("from the image's metadata")
-    text = "; ".join(words)
-    return f"{text[0].upper()}{text[1:]}."
+    return sentence_of("; ".join(words))
 
 
 class CameraSection(QWidget):

@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QButtonGroup, QFileDialog, QPushButton, QRadioButton, QWidget
 
 from napari_posterior.layers.choices import can_be_restored, image_choice
+from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Notice, Rows, Words, describe, side_by_side
 from napari_posterior.widgets.sections.acquisition import take_settings
@@ -279,7 +280,7 @@ class ImageSection(QWidget):
     def _show_choice(self, *_: object) -> None:
         choice = self._state.image
         self._words.say("" if choice is None else choice.words)
-        self._problem.say("" if choice is None else _sentence(choice))
+        self._problem.say("" if choice is None else sentence_of(choice.problem, name=choice.name))
 
     def _add_shapes(self) -> Any:
         layer = self.layer
@@ -304,14 +305,6 @@ class ImageSection(QWidget):
 def _is_offered(layer: Any) -> bool:
     """Whether a layer is on the list; one in colour is, so that it can be said what is wrong."""
     return isinstance(layer, Image) and (bool(layer.rgb) or can_be_restored(layer))
-
-
-def _sentence(choice: ImageChoice) -> str:
-    """Write the problem as a sentence; the name of a layer keeps its letters."""
-    text = choice.problem.rstrip(".")
-    if text and not text.startswith(choice.name):
-        text = f"{text[0].upper()}{text[1:]}"
-    return f"{text}." if text else ""
 
 
 def _at(layers: list[Any], place: int) -> Any:

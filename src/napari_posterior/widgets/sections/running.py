@@ -8,10 +8,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QProgressBar, QPushButton, QWidget
 
-from napari_posterior.api.settings import Settings
 from napari_posterior.errors import PosteriorError
-from napari_posterior.physics.psf import Psf
-from napari_posterior.session.problems import find_model
+from napari_posterior.session.problems import find_model, sentence_of
 from napari_posterior.session.progress import ENDED
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Notice, Words, column, describe, side_by_side
@@ -22,33 +20,9 @@ if TYPE_CHECKING:
     from napari_posterior.session.controller import Controller
     from napari_posterior.session.models import RunEntry, SessionState
 
-__all__ = ["RunningSection", "is_going_on"]
+__all__ = ["RunningSection"]
 
 _PARTS: Final = 1000
-
-
-def is_going_on(state: SessionState, sampler: str) -> bool:
-    """Whether the run of this sampler, with all that is chosen now, is drawn or waits already."""
-    restore = state.restore
-    image, model = restore.image, find_model(restore)
-    found = None if model is None else model.sampler(sampler)
-    if image is None or found is None or restore.problems:
-        return False
-    chosen = sampler == restore.sampler and found.steps.enabled
-    settings = Settings(
-        sampler=sampler,
-        steps=restore.steps if chosen else None,
-        samples=1 if found.role == "point" else restore.samples,
-        seed=restore.seed,
-        camera=restore.camera,
-        psf=None if restore.psf_sigma is None else Psf(restore.psf_sigma),
-        background=restore.background,
-        device=restore.device,
-    )
-    key = ((image.key, restore.region, image.shape), restore.model, settings)
-    return any(
-        one.job is not None and one.state not in ENDED and one.job.key == key for one in state.runs
-    )
 
 
 class RunningSection(QWidget):
@@ -152,8 +126,7 @@ class RunningSection(QWidget):
             start()
         except PosteriorError as error:
             self._show()
-            text = str(error)
-            self._why.say(f"{text[:1].upper()}{text[1:].rstrip('.')}.")
+            self._why.say(sentence_of(str(error)))
 
     def _on_cancel(self) -> None:
         self._controller.cancel()
@@ -181,8 +154,9 @@ class RunningSection(QWidget):
         told_above = "" if image is None else image.problem.rstrip(".").lower()
         problems = [p for p in restore.problems if p.rstrip(".").lower() != told_above]
         student = self._student()
-        same = is_going_on(state, restore.sampler)
-        pair = same if student is None else any(is_going_on(state, n) for n in ("teacher", student))
+        is_going_on = self._controller.is_going_on
+        same = is_going_on(restore.sampler)
+        pair = same if student is None else any(map(is_going_on, ("teacher", student)))
         if not restore.problems and (same or pair):
             going = "This is being drawn, or waits for its turn"
             problems.append(f"{going}; change a setting to queue another run.")

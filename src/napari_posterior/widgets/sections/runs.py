@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QPushButton, QWidget
 
-from napari_posterior.errors import PosteriorError
-from napari_posterior.layers.names import KEY
+from napari_posterior.layers.names import KEY, quantity_of
 from napari_posterior.session.progress import ENDED, count_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import (
@@ -22,30 +21,27 @@ from napari_posterior.widgets.parts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_posterior.session.controller import Controller
     from napari_posterior.session.models import RunEntry, SessionState
 
 __all__ = ["RunRow", "RunsSection", "show_layers"]
 
+_RESTORED: Final = ("samples", "mean", "point estimate")
 
-def show_layers(viewer: Any, entry: RunEntry) -> None:
-    """Bring the layers of a run to the eye: those that are there, else new ones.
 
-    Raises
-    ------
-    PosteriorError
-        If the run cannot be read any more.
-    """
-    run = entry.run
-    if run is None:
-        return
-    there = [layer for layer in viewer.layers if _run_of(layer) == str(run.path)]
-    if not there:
-        run.add_to(viewer)
-        return
+def show_layers(viewer: Any, entry: RunEntry) -> bool:
+    """Bring the layers of a run to the eye; return whether there are any."""
+    there = [layer for layer in viewer.layers if _run_of(layer) == str(entry.folder)]
+    restored = [layer for layer in there if quantity_of(layer) in _RESTORED]
+    if not restored:
+        return False
     for layer in there:
-        layer.visible = dict(layer.metadata[KEY]).get("quantity") in ("samples", "mean")
-    viewer.layers.selection.active = there[-1]
+        if quantity_of(layer) != "input":
+            layer.visible = layer in restored
+    viewer.layers.selection.active = restored[-1]
+    return True
 
 
 class RunRow(QFrame):
@@ -56,17 +52,25 @@ class RunRow(QFrame):
     entry : RunEntry
         What is shown.
     viewer : napari.Viewer
-        Where its layers go.
+        Where its layers are.
     controller : Controller
         What the buttons call.
+    bring_back : callable
+        Shows a run of which no layer is there.
     """
 
     def __init__(
-        self, entry: RunEntry, viewer: Any, controller: Controller, parent: QWidget | None = None
+        self,
+        entry: RunEntry,
+        viewer: Any,
+        controller: Controller,
+        *,
+        bring_back: Callable[[RunEntry], None],
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.entry = entry
-        self._viewer, self._controller = viewer, controller
+        self._viewer, self._controller, self._bring_back = viewer, controller, bring_back
         self.setObjectName(f"run_{entry.number}")
         self._build()
         self._connections = Connections(self)
@@ -114,10 +118,8 @@ class RunRow(QFrame):
         self._fold.toggled.connect(self._on_entry)
 
     def _on_show(self) -> None:
-        try:
-            show_layers(self._viewer, self.entry)
-        except PosteriorError as error:
-            self._fault.say(str(error))
+        if not show_layers(self._viewer, self.entry):
+            self._bring_back(self.entry)
 
     def _on_stop(self) -> None:
         self._controller.cancel(self.entry)
@@ -147,11 +149,13 @@ class RunsSection(QWidget):
     Parameters
     ----------
     viewer : napari.Viewer
-        Where layers go.
+        Where layers are.
     state : SessionState
         Holds the runs.
     controller : Controller
         What the buttons call.
+    bring_back : callable
+        Shows a run of which no layer is there.
     """
 
     def __init__(
@@ -159,11 +163,14 @@ class RunsSection(QWidget):
         viewer: Any,
         state: SessionState,
         controller: Controller,
+        *,
+        bring_back: Callable[[RunEntry], None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("runs")
         self._viewer, self._state, self._controller = viewer, state, controller
+        self._bring_back = bring_back
         self._rows: list[RunRow] = []
         self._layout = column(self, spacing=8)
         self._layout.addWidget(Heading("Runs"))
@@ -181,7 +188,13 @@ class RunsSection(QWidget):
         shown = [row.entry for row in self._rows]
         for entry in runs:
             if entry not in shown:
-                row = RunRow(entry, self._viewer, self._controller, self)
+                row = RunRow(
+                    entry,
+                    self._viewer,
+                    self._controller,
+                    bring_back=self._bring_back,
+                    parent=self,
+                )
                 self._rows.append(row)
                 self._layout.insertWidget(1, row)  # below the heading
         self.setVisible(bool(runs))

@@ -9,7 +9,7 @@ from superqt import QLargeIntSpinBox
 
 from napari_posterior.errors import PosteriorError
 from napari_posterior.runs.request import MAX_SAMPLES
-from napari_posterior.session.problems import find_model
+from napari_posterior.session.problems import find_model, sentence_of
 from napari_posterior.session.progress import count_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Rows, Words, describe, side_by_side
@@ -210,7 +210,7 @@ class SamplerSection(QWidget):
         if control is not None:
             self._steps.show_control(control, state.steps or control.default)
         self._calls.setText(_calls(sampler, state.steps))
-        self._cost.say("" if state.cost is None else f"{_upper(state.cost.sentence)}.")
+        self._cost.say("" if state.cost is None else sentence_of(state.cost.sentence))
 
     def _show_numbers(self, *_: object) -> None:
         for field, value in ((self._samples, self._state.samples), (self._seed, self._state.seed)):
@@ -238,7 +238,3 @@ def _calls(sampler: SamplerChoice | None, steps: int | None) -> str:
         return count_of(sampler.info(steps if sampler.steps.enabled else None).nfe, "call")
     except PosteriorError:
         return ""
-
-
-def _upper(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
