@@ -134,7 +134,7 @@ def test_what_is_not_given_is_said_to_be_assumed_or_estimated(
     run = restore(image, camera=None, psf=None, sampler="kd", samples=1)
     assert run.request.camera.source == "estimated"
     assert run.request.camera.gain == pytest.approx(3.0, rel=0.2)
-    assert run.request.psf_sigma == 1.0
+    assert run.request.psf.sigma == 1.0
     assert not run.request.blind
     assert any(warning.startswith("The gain was estimated") for warning in run.warnings)
     assert any(warning.startswith("No PSF was given") for warning in run.warnings)
@@ -159,6 +159,70 @@ def test_blind_networks_are_told_nothing_of_camera_and_psf(
     assert "The networks are told nothing of camera and PSF, as was asked." in sharp.warnings
 
 
+def test_camera_maps_calibrate_every_pixel_and_stay_with_the_run(
+    measured: np.ndarray, restore: Callable[..., Any], tmp_path: Path
+) -> None:
+    flat = restore(measured, sampler="mse", samples=1)
+    ramp = np.linspace(0.5, 2.0, measured.size).reshape(measured.shape)
+    maps = npo.Camera(gain=2.0 * ramp, offset=np.full(measured.shape, 100.0), read_noise=1.5)
+    seen = (measured - 100.0) * ramp + 100.0  # the same photoelectrons, seen by this camera
+    run = restore(seen, sampler="mse", samples=1, camera=maps, out=tmp_path / "maps")
+    np.testing.assert_allclose(run.mean, flat.mean, rtol=1e-3, atol=1e-3)
+    assert npo.open_run(tmp_path / "maps").request.camera == maps
+
+
+def test_saturated_pixels_are_told_before_sampling(
+    measured: np.ndarray, restore: Callable[..., Any]
+) -> None:
+    full = float(np.quantile(measured, 0.99))
+    run = restore(measured, sampler="kd", camera=npo.Camera(2.0, 100.0, 1.5, saturation=full))
+    share = (measured >= full).mean()
+    assert any(text.startswith(f"{share:.2%} of the pixels are saturated") for text in run.warnings)
+
+
+def test_a_sampled_psf_stays_with_the_run(
+    measured: np.ndarray, restore: Callable[..., Any], tmp_path: Path
+) -> None:
+    psf = npo.Psf.widefield(na=1.4, wavelength=0.52, pixel_size=0.07, sampled=True)
+    psf = npo.Psf(kernel=psf.kernel[8:-8, 8:-8])
+    restore(measured, sampler="mse", samples=1, psf=psf, out=tmp_path / "sampled")
+    run = npo.open_run(tmp_path / "sampled")
+    assert run.request.psf == psf
+    np.testing.assert_array_equal(run.measurement().psf.kernel, psf.kernel)
+    assert run.request.psf.sigma == pytest.approx(1.1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("psf", "told"),
+    [
+        (npo.Psf(1.5, 2.0), "the PSF is that of a stack"),
+        (
+            npo.Psf.widefield(na=1.4, wavelength=0.52, pixel_size=0.065, sampled=True),
+            "is larger than the image of 24 x 32 px",
+        ),
+    ],
+)
+def test_a_psf_that_does_not_fit_the_planes_is_refused(
+    measured: np.ndarray, restore: Callable[..., Any], psf: npo.Psf, told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        restore(measured, psf=psf)
+
+
+@pytest.mark.parametrize(
+    ("camera", "told"),
+    [
+        (npo.Camera(np.full((5, 5), 2.0), 100.0, 1.5), "maps have 5 x 5 pixels and the image 24"),
+        (npo.Camera(2.0, 1e5, 1.5), "camera offset, 100000 ADU, is not below any pixel"),
+    ],
+)
+def test_a_camera_that_does_not_fit_the_image_is_refused(
+    measured: np.ndarray, restore: Callable[..., Any], camera: npo.Camera, told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        restore(measured, camera=camera)
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -168,7 +232,7 @@ def test_blind_networks_are_told_nothing_of_camera_and_psf(
             "The read noise is 9 e-, outside the trained range of 0.5 to 5",
         ),
         ({"camera": npo.Camera(2e-3, 100.0, 1.0)}, "The photon scale is"),
-        ({"camera": npo.Camera(2.0, 1000.0, 1.0)}, "The background level is -"),
+        ({"camera": npo.Camera(2.0, 150.0, 1.0)}, "The background level is -"),
     ],
 )
 def test_a_number_outside_the_trained_range_is_named(

@@ -139,7 +139,7 @@ def test_negative_values_are_restored_with_a_note(
         (("-k", 10**9), "1000000000 samples cannot be drawn; ask for 1 to 4096"),
         (("-k", -1), "-1 samples cannot be drawn"),
         (("--steps", 5), "was not trained for 5 steps; give 1"),
-        (("--gain", 0), "gain is 0.0; give a positive number"),
+        (("--gain", 0), "gain is 0; give a positive number"),
         (("--gain", "nan"), "gain is nan"),
         (("--read-noise", -1), "read noise is -1"),
         (("--psf-sigma", 0.5), "PSF sigma is 0.5 px, narrower than the target resolution"),

@@ -57,7 +57,7 @@ def test_options_reach_the_run(restore: Callable[..., Any]) -> None:
     assert done.code == 0
     assert (request.sampler, request.steps, request.seed, request.samples) == ("flow", 1, 5, 3)
     assert (request.background, request.blind, request.precision) == (1.5, True, "bfloat16")
-    assert (request.tile, request.batch, request.psf_sigma) == (16, 2, 1.4)
+    assert (request.tile, request.batch, request.psf.sigma) == (16, 2, 1.4)
     assert request.camera == npo.Camera(gain=2, offset=100, read_noise=1.5)
     assert "note: The networks are told nothing of camera and PSF, as was asked." in done.err
 
@@ -352,7 +352,7 @@ def test_every_command_has_help(command: Callable[..., Any], name: str) -> None:
 
 def test_the_list_of_commands_says_each_in_whole(command: Callable[..., Any]) -> None:
     listed = command("--help").out.partition("Commands:")[2].strip().splitlines()
-    assert len(listed) == 7
+    assert len(listed) == 8
     assert all(line.endswith(".") and "..." not in line for line in listed)
 
 

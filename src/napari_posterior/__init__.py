@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_posterior.api import compare, list_models, load_model, open_run, restore
+    from napari_posterior.api.calibration import calibrate_camera, read_camera
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.psf import Psf
     from napari_posterior.statistics import statistic
@@ -22,10 +23,12 @@ __all__ = [
     "Camera",
     "Psf",
     "__version__",
+    "calibrate_camera",
     "compare",
     "list_models",
     "load_model",
     "open_run",
+    "read_camera",
     "restore",
     "session",
     "statistic",
@@ -34,10 +37,12 @@ __all__ = [
 _HOME_OF = {
     "Camera": "napari_posterior.physics.camera",
     "Psf": "napari_posterior.physics.psf",
+    "calibrate_camera": "napari_posterior.api.calibration",
     "compare": "napari_posterior.api",
     "list_models": "napari_posterior.api",
     "load_model": "napari_posterior.api",
     "open_run": "napari_posterior.api",
+    "read_camera": "napari_posterior.api.calibration",
     "restore": "napari_posterior.api",
     "statistic": "napari_posterior.statistics",
 }

@@ -41,7 +41,7 @@ class FakeRun:
         fields = {
             "role": "student", "sampler": "kd", "steps": 1, "nfe": 1, "seed": 0,
             "model": "fluo2d", "bundle_hash": "b" * 64, "precision": "float32", "camera": CAMERA,
-            "psf_sigma": 1.5, "background": 0.0, "blind": False,
+            "psf": Psf(1.5), "background": 0.0, "blind": False,
         }  # fmt: skip
         self.request = SimpleNamespace(**(fields | changes), image=SimpleNamespace(**image))
         self.role = self.request.role
@@ -49,7 +49,7 @@ class FakeRun:
     def measurement(self, plane: int = 0) -> Measurement:
         planes = np.asarray(self.input, np.float32).reshape(-1, *self.input.shape[-2:])
         return Measurement(
-            planes[plane], self.request.camera, Psf(self.request.psf_sigma), self.request.background
+            planes[plane], self.request.camera, self.request.psf, self.request.background
         )
 
 

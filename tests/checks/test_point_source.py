@@ -71,7 +71,7 @@ def test_stored_run_keeps_these_photoelectrons(source, measurement, tmp_path) ->
     for role, seed in (("teacher", 1), ("student", 2)):
         request = RestoreRequest(
             model="toy", bundle_hash="ab", sampler=role, role=role, steps=1, nfe=1, samples=4,
-            seed=seed, camera=CAMERA, psf_sigma=PSF.sigma, image=ImageRecord.of(image),
+            seed=seed, camera=CAMERA, psf=PSF, image=ImageRecord.of(image),
         )  # fmt: skip
         writer = RunWriter.create(
             tmp_path / f"{role}.posterior.zarr",

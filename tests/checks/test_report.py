@@ -13,6 +13,7 @@ from napari_posterior.checks import build_report, write_report
 from napari_posterior.checks.report import FOOTER
 from napari_posterior.errors import InputError, OutputError
 from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.psf import Psf
 from napari_posterior.statistics import statistic
 
 FORBIDDEN = ("validated", "identical", "true", "safe")
@@ -221,7 +222,7 @@ def test_progress_counts_samples(two_runs) -> None:
         ({"image": {"translate": (0.0, 8.0)}}, "crop"),
         ({"image": {"scale": (0.1, 0.1)}}, "pixel size"),
         ({"camera": Camera(gain=2.1, offset=100.0, read_noise=1.5)}, "camera"),
-        ({"psf_sigma": 1.7}, "PSF"),
+        ({"psf": Psf(1.7)}, "PSF"),
         ({"background": 1.0}, "background"),
         ({"bundle_hash": "c" * 64}, "bundle"),
         ({"precision": "bfloat16"}, "precision"),

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 from napari_posterior.checks.likelihood import ResidualMeter, find_residual_difference
+from napari_posterior.checks.trust import NoiseTrust, noise_trust
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.measurement import Measurement
 from napari_posterior.physics.psf import Psf
+
+if TYPE_CHECKING:
+    from napari_posterior.checks.finding import Finding
 
 LEVEL, PRIOR_SD, SIDE = 4000.0, 60.0, 96
 
@@ -33,7 +42,7 @@ def scores(posterior, count: int, *, seed: int, scale: float = 1.0, bias: float 
 
 
 def compare(teacher, student):
-    return find_residual_difference(teacher, student, level=0.9, paired=False, camera_given=True)
+    return find_residual_difference(teacher, student, level=0.9, paired=False, trust=NoiseTrust())
 
 
 def test_an_exact_draw_has_one_and_the_mean_less(posterior) -> None:
@@ -64,11 +73,39 @@ def test_draws_of_one_law_do_not_differ_most_of_the_time(posterior) -> None:
     assert np.mean(held) >= 0.8
 
 
+@pytest.fixture
+def rng_image() -> tuple[np.ndarray, np.ndarray]:
+    """A raw image of 20 photoelectrons a pixel, and one scaled up from a quarter of its pixels."""
+    raw = np.random.default_rng(5).poisson(20.0, (256, 256)).astype(np.float32)
+    return raw, zoom(raw[:128, :128], 2, order=1, mode="nearest")
+
+
 def test_an_estimated_camera_is_mentioned(posterior) -> None:
     drawn = scores(posterior, 4, seed=4)
-    finding = find_residual_difference(drawn, drawn, level=0.9, paired=True, camera_given=False)
-    assert "camera was estimated" in finding.sentence
-    assert finding.extra["expected"] == 1.0
+
+    def told(trust: NoiseTrust) -> Finding:
+        return find_residual_difference(drawn, drawn, level=0.9, paired=True, trust=trust)
+
+    assert "expected 1.000." in told(NoiseTrust()).sentence
+    doubtful = told(NoiseTrust(0.05))
+    assert "expected 0.90 to 1.10, because the camera was estimated" in doubtful.sentence
+    assert doubtful.extra["expected"] == 1.0
+    for trust in (NoiseTrust(np.inf), NoiseTrust(correlated="The image was scaled.")):
+        finding = told(trust)
+        assert "no value can be expected" in finding.sentence
+        assert finding.extra["expected"] is None
+        json.dumps(finding.extra, allow_nan=False)
+
+
+def test_the_doubt_of_the_noise_comes_of_the_gain_and_of_neighbours(rng_image) -> None:
+    raw, scaled = rng_image
+    estimated = Camera(1.0, 0.0, 1.0, "estimated", gain_interval=(0.951, 1.049))
+    assert noise_trust([Measurement(raw, Camera(), Psf())]) == NoiseTrust()
+    assert noise_trust([Measurement(raw, estimated, Psf())]).doubt == pytest.approx(0.05)
+    for interval in (None, (0.0, 6.7)):
+        guessed = replace(estimated, gain_interval=interval)
+        assert noise_trust([Measurement(raw, guessed, Psf())]).expected is None
+    assert noise_trust([Measurement(scaled, Camera(), Psf())]).correlated
 
 
 def test_planes_are_averaged() -> None:

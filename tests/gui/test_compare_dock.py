@@ -98,7 +98,7 @@ def values_of(counts, residuals=(1.0, 1.1)):
     return (
         SampleValues("puncta_count", "puncta count", "puncta", np.array(counts, float)),
         SampleValues(
-            "likelihood", "likelihood residual", "reduced chi-squared", np.array(residuals)
+            "likelihood", "likelihood residual", "reduced chi-squared", np.array(residuals), 1.0
         ),
     )
 

@@ -340,6 +340,20 @@ def test_second_dock_shows_what_runs_after_the_first_was_deleted(
     qtbot.waitUntil(lambda: "2 samples in" in said(again, "progress_words"))
 
 
+def test_camera_maps_from_the_console_survive_what_does_not_change_them(dock, cell, session):
+    restore = session.state.restore
+    camera = Camera(np.full((64, 64), 3.0), 90.0, 2.0, gain_interval=(2.5, 3.5))
+    restore.camera = camera
+    assert part(dock, "gain").value() == 3
+    assert "3 ADU/e-, 90 ADU, 2 e- (medians of maps)" in said(dock, "camera_words")
+    part(dock, "camera_estimated").click()
+    assert restore.camera is None
+    part(dock, "camera_given").click()
+    assert restore.camera == camera
+    part(dock, "offset").setValue(95)
+    assert restore.camera == Camera(3.0, 95.0, 2.0)
+
+
 def test_settings_changed_from_the_console_show_in_the_dock(dock, cell, session, qtbot):
     restore = session.state.restore
     restore.samples, restore.seed, restore.sampler = 5, 2**40, "kd"

@@ -185,7 +185,7 @@ def test_a_pair_shares_noise_and_can_be_compared(ours, qtbot, quick):
 
 
 def test_a_pair_whose_teacher_is_cancelled_ends_with_it(ours, gate, quick, qtbot):
-    ours.restore(np.eye(16) + 1, **quick)  # keeps the device
+    ours.restore(np.eye(16) + 110, **quick)  # keeps the device
     del quick["sampler"]
     teacher, student = ours.restore_pair("cell", student="kd", **quick)
     teacher.cancel()

@@ -18,6 +18,7 @@ from napari_posterior.layers import (
     run_layers,
     share_limits,
 )
+from napari_posterior.physics.psf import Psf
 
 AXES = ("yx", "zyx", "tyx", "cyx", "czyx")
 
@@ -244,7 +245,7 @@ def test_sharing_limits_leaves_other_layers_alone(stored_run):
 
 def test_residual_is_in_units_of_the_noise(measured_image, stored_run):
     image = measured_image("cyx")
-    data, look, _ = residual_layer(stored_run(image, spread=0.1, psf_sigma=1.0))
+    data, look, _ = residual_layer(stored_run(image, spread=0.1, psf=Psf(1.0)))
     # the samples are the measurement itself here, so that nothing is left
     assert data.shape == image.data.shape
     assert np.abs(data).max() < 0.1
@@ -257,9 +258,9 @@ def test_residual_shows_what_the_samples_miss(measured_image, stored_run):
     image = measured_image()
     data = image.data.copy()
     data[5, 7] += 200  # 100 electrons that are in the measurement alone
-    run = stored_run(image, spread=0.1, psf_sigma=1.0)
+    run = stored_run(image, spread=0.1, psf=Psf(1.0))
     missing = type(image)(data, image.geometry, "missing")
-    other = stored_run(missing, spread=0.1, psf_sigma=1.0)
+    other = stored_run(missing, spread=0.1, psf=Psf(1.0))
     electrons = float(run.mean[5, 7])
     noise = np.sqrt(electrons + 1.6**2)
     from napari_posterior.checks.likelihood import residual_map

@@ -9,6 +9,7 @@ import torch
 
 from napari_posterior.image import Geometry, Image
 from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.psf import Psf
 from napari_posterior.runs.provenance import Provenance
 from napari_posterior.runs.request import ImageRecord, RestoreRequest
 from napari_posterior.runs.runner import PreparedJob
@@ -78,7 +79,7 @@ def make_request(make_image: Callable[..., Image]) -> Callable[..., RestoreReque
             "samples": 6,
             "seed": 0,
             "camera": Camera(gain=2.1, offset=100.0, read_noise=1.6),
-            "psf_sigma": 1.6,
+            "psf": Psf(1.6),
             "batch": 2,
             "image": ImageRecord.of(image or make_image()),
         }

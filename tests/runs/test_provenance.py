@@ -36,7 +36,7 @@ def test_the_script_asks_for_the_same_restoration(make_request):
     assert ast.unparse(words["camera"]) == (
         "npo.Camera(gain=2.1, offset=100.0, read_noise=1.6, source='given')"
     )
-    assert ast.unparse(words["psf"]) == "npo.Psf(sigma=1.6)"
+    assert ast.unparse(words["psf"]) == "npo.Psf(sigma=1.6, source='given')"
     assert "blind" not in words
     unusual = call_of(to_script(make_request(blind=True, background=2.5, camera=Camera())))
     assert ast.literal_eval(unusual["blind"]) is True

@@ -30,7 +30,6 @@ def test_a_senseless_number_of_samples_is_one_sentence_with_the_range(make_reque
     [
         ("batch", 0),
         ("seed", -1),
-        ("psf_sigma", float("nan")),
         ("precision", "float16"),
         ("role", "oracle"),
         ("tile", 0),
@@ -43,6 +42,15 @@ def test_a_wrong_value_is_one_line_that_names_the_field(make_request, field, val
         make_request(**{field: value})
     assert field in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_camera_or_psf_that_cannot_be_is_refused_in_its_own_words(make_request):
+    with pytest.raises(InputError, match="PSF sigma is nan; give a finite number of pixels"):
+        make_request(psf={"sigma": float("nan")})
+    with pytest.raises(InputError, match="camera gain is -1; give a positive number"):
+        make_request(camera={"gain": -1})
+    with pytest.raises(InputError, match="unknown field, 'colour'"):
+        make_request(camera={"colour": 3})
 
 
 def test_a_point_estimate_has_one_image(make_request):

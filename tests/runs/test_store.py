@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import errno
 import gc
 import json
@@ -15,6 +16,8 @@ import yaozarrs
 import zarr
 
 from napari_posterior.errors import OutputError, RunError
+from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.psf import Psf
 from napari_posterior.runs.cancel import CancelToken
 from napari_posterior.runs.events import Cancelled, Failed, Finished, SampleDone
 from napari_posterior.runs.ome import round_mantissa
@@ -176,6 +179,50 @@ def test_a_run_opens_again_with_everything_it_was_made_with(tmp_path, draw, prov
     assert run.image.geometry == run.geometry
 
 
+def camera_with_maps(shape):
+    rng = np.random.default_rng(3)
+    return Camera(
+        gain=rng.uniform(1.8, 2.2, shape),
+        offset=100.0,
+        read_noise=rng.uniform(1, 3, shape),
+        gain_interval=(1.9, 2.1),
+        bits=12,
+    )
+
+
+def test_camera_maps_come_back_with_the_run_and_are_images_of_their_own(tmp_path, draw, make_image):
+    image = make_image("zyx", (2, 16, 19))
+    camera = camera_with_maps((16, 19))
+    draw(tmp_path / "a.posterior.zarr", image, samples=2, camera=camera)
+    run = open_run(tmp_path / "a.posterior.zarr")
+    assert run.request.camera == camera
+    np.testing.assert_array_equal(run.measurement(1).camera.gain, camera.gain)
+    yaozarrs.validate_zarr_store(str(run.path / "physics" / "camera" / "read_noise"))
+    assert run.request.differences(run.request) == ()
+    assert ast.parse(run.to_script())
+
+
+def test_a_run_whose_camera_map_is_lost_or_changed_is_refused(tmp_path, draw, make_image):
+    path = tmp_path / "a.posterior.zarr"
+    draw(path, make_image("yx", (16, 19)), samples=2, camera=camera_with_maps((16, 19)))
+    gain = path / "physics" / "camera" / "gain"
+    zarr.open_array(str(gain / "0"), mode="r+")[0, 0] = 7.0
+    with pytest.raises(RunError, match=r"run\.json cannot be understood"):
+        open_run(path)
+    shutil.rmtree(gain)
+    with pytest.raises(RunError, match=r"run\.json cannot be understood"):
+        open_run(path)
+
+
+def test_a_run_is_not_resumed_with_other_camera_maps(tmp_path, draw, make_image, make_request):
+    image = make_image("yx", (16, 19))
+    camera = camera_with_maps((16, 19))
+    draw(tmp_path / "a", image, samples=2, camera=camera)
+    other = camera.with_levels(gain=camera.gain + 0.1)
+    with pytest.raises(RunError, match="was made with another camera, so it cannot be resumed"):
+        RunWriter.resume(tmp_path / "a", make_request(image, samples=3, camera=other))
+
+
 def test_what_exists_is_never_written_over_unasked(tmp_path, draw, make_image, make_request,
                                                    provenance):  # fmt: skip
     run = draw(tmp_path / "a")
@@ -254,7 +301,7 @@ def test_resume_refuses_another_request_and_names_the_field(tmp_path, draw, make
     draw(tmp_path / "a")
     for field, request in (
         ("with another seed", make_request(seed=1)),
-        ("with another psf_sigma", make_request(psf_sigma=2.0)),
+        ("with another PSF", make_request(psf=Psf(2.0))),
         ("with another version of the model", make_request(bundle_hash="f" * 64)),
         ("of another image", make_request(make_image(seed=5))),
     ):

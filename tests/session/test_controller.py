@@ -96,7 +96,7 @@ def test_teacher_and_student_share_noise_camera_and_image(controller, measured):
     assert (teacher.role, student.role) == ("teacher", "student")
     first, second = teacher.run.request, student.run.request
     assert first.camera == second.camera
-    assert (first.seed, first.psf_sigma, first.samples) == (0, 1.4, 4)
+    assert (first.seed, first.psf.sigma, first.samples) == (0, 1.4, 4)
     assert first.image.sha256 == second.image.sha256
     assert len(reads) == 1
 

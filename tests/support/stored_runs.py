@@ -40,6 +40,7 @@ def make_measured(axes: str = "yx", *, name: str = "cell", unit: str = "micromet
 def make_asked(image: Image, **changes: Any) -> RestoreRequest:
     """Return the request of a run of the image."""
     from napari_posterior.physics.camera import Camera
+    from napari_posterior.physics.psf import Psf
     from napari_posterior.runs.request import ImageRecord, RestoreRequest
 
     fields: dict[str, Any] = {
@@ -52,7 +53,7 @@ def make_asked(image: Image, **changes: Any) -> RestoreRequest:
         "samples": 5,
         "seed": 0,
         "camera": Camera(gain=2.0, offset=100.0, read_noise=1.6),
-        "psf_sigma": 1.6,
+        "psf": Psf(1.6),
         "image": ImageRecord.of(image),
     }
     return RestoreRequest(**{**fields, **changes})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_posterior.errors import InputError
 from napari_posterior.physics.estimate import estimate_camera
 
 if TYPE_CHECKING:
@@ -50,8 +51,15 @@ def choose_camera(image: Image, given: Camera | None, *, blind: bool | None) -> 
     Returns
     -------
     CameraChoice
+
+    Raises
+    ------
+    InputError
+        If the camera has maps of another shape, or an offset above every pixel.
     """
     if given is not None:
+        given.check_fits(image.plane_shape)
+        _check_offset(image, given)
         return CameraChoice(given, bool(blind), (_BLIND.format("as was asked"),) if blind else ())
     estimate = estimate_camera(image.data)
     is_blind = not estimate.resolved if blind is None else blind
@@ -59,3 +67,12 @@ def choose_camera(image: Image, given: Camera | None, *, blind: bool | None) -> 
     if is_blind:
         told.append(_BLIND.format("as was asked" if blind else "because the gain is not resolved"))
     return CameraChoice(estimate.camera, is_blind, tuple(told))
+
+
+def _check_offset(image: Image, camera: Camera) -> None:
+    offset, brightest = camera.typical.offset, float(image.data.max())
+    if offset >= brightest:
+        raise InputError(
+            f"the camera offset, {offset:g} ADU, is not below any pixel of {image.name} (the "
+            f"brightest has {brightest:g} ADU); give the grey level of a dark pixel"
+        )

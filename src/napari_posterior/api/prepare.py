@@ -96,6 +96,12 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         )
     choice = choose_camera(image, settings.camera, blind=settings.blind)
     warnings += choice.warnings
+    saturated = float(choice.camera.is_saturated(image.data).mean())
+    if saturated > 0:
+        warnings.append(
+            f"{saturated:.2%} of the pixels are saturated (at or above "
+            f"{choice.camera.saturation:g} ADU), where the object may be brighter than restored."
+        )
     psf = settings.psf
     if psf is None:
         psf = Psf(TARGET_SIGMA)
@@ -117,7 +123,7 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         samples=samples,
         seed=settings.seed,
         camera=choice.camera,
-        psf_sigma=psf.sigma,
+        psf=psf,
         background=settings.background,
         blind=choice.blind,
         device=device,

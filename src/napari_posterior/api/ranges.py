@@ -38,7 +38,7 @@ def range_warnings(
     """
     numbers = [
         ("The PSF sigma", measurement.psf.sigma, "px", trained.psf_sigma),
-        ("The read noise", measurement.camera.read_noise, "e-", trained.read_noise),
+        ("The read noise", measurement.camera.typical.read_noise, "e-", trained.read_noise),
     ]
     pairs = list(stats)
     for channel, pair in enumerate(pairs):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_posterior.checks.familiar import familiar_numbers
 from napari_posterior.checks.gram import coupling, same_samples
 from napari_posterior.checks.likelihood import find_residual_difference
 from napari_posterior.checks.mean import find_mean_gap
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from napari_posterior.checks.gram import Gram
     from napari_posterior.checks.measure import MeasuredSample, SampleValues
     from napari_posterior.checks.source import Description, SampleSource
+    from napari_posterior.checks.trust import NoiseTrust
 
 __all__ = ["build_report"]
 
@@ -133,17 +135,16 @@ def build_report(
         findings.append(
             find_spread_ratio(one.id, one.title, first, second, level=level, paired=paired)
         )
-    camera_given = all(m.camera.source == "given" for m in measurements)
     findings.append(
         find_residual_difference(
             [tables[0][row].residuals for row in keep[0]],
             [tables[1][row].residuals for row in keep[1]],
             level=level,
             paired=paired,
-            camera_given=camera_given,
+            trust=meter.trust,
         )
     )
-    values.append(_residual_values(residual, *tables))
+    values.append(_residual_values(residual, tables, meter.trust))
     if pixels.scores is not None:
         findings += find_calibration(*pixels.scores, level=level, coupled=coupled)
 
@@ -170,12 +171,13 @@ def build_report(
         scope=_scope(described, stacks[0]),
         warnings=_warnings(
             described,
-            camera_given,
+            meter.trust,
             in_pairs,
             stacks,
             pixels.scores is not None and len(pixels.scores[0].pixels) < _FEW_BLOCKS,
         ),
         thresholds=threshold,
+        familiar=familiar_numbers(measurements[plane], pixels.teacher.mean, pixels.student.mean),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -193,17 +195,21 @@ def _measure(
 
 
 def _residual_values(
-    residual: SampleValues, teacher: list[MeasuredSample], student: list[MeasuredSample]
+    residual: SampleValues,
+    tables: Sequence[Sequence[MeasuredSample]],
+    trust: NoiseTrust,
 ) -> Values:
-    columns = np.split(residual.values, [len(teacher)])
+    columns, both = np.split(residual.values, [len(tables[0])]), [*tables[0], *tables[1]]
     return Values(
         residual.id,
         residual.title,
         residual.unit,
         columns[0],
         columns[1],
-        expected=1.0,
-        sd=float(np.mean([one.residuals.chi2_sd for one in [*teacher, *student]])),
+        expected=residual.expected,
+        sd=None
+        if residual.expected is None
+        else float(np.hypot(trust.doubt, np.mean([r.residuals.chi2_sd for r in both]))),
     )
 
 
@@ -245,7 +251,7 @@ def _scope(described: tuple[Description, Description], stack: Stack) -> str:
 
 def _warnings(
     described: tuple[Description, Description],
-    camera_given: bool,
+    trust: NoiseTrust,
     pairs: Gram | None,
     stacks: tuple[Stack, Stack],
     few_blocks: bool,
@@ -256,10 +262,17 @@ def _warnings(
             f"With fewer than {_ROUGH_BELOW} samples of a run the intervals are rough; draw "
             f"{_ROUGH_BELOW} or more."
         )
-    if not camera_given:
+    if trust.doubt:
         found.append(
             "Gain, offset or read noise were estimated from the image: numbers in photoelectrons "
             "and the distance of chi-squared from 1 carry that uncertainty."
+        )
+    if trust.correlated:
+        found.append(trust.correlated)
+    if trust.saturated:
+        found.append(
+            f"{trust.saturated} pixel{'s are' if trust.saturated > 1 else ' is'} saturated and "
+            "left out of the likelihood; the object is at least as bright there."
         )
     if pairs is not None and pairs.n_teacher < max(stack.count for stack in stacks):
         found.append(

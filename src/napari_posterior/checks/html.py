@@ -316,14 +316,10 @@ def _provenance(report: Report) -> str:
         for key in keys
     )
     shared = []
-    camera = report.teacher.camera
-    if camera is not None:
-        shared.append(
-            f"camera: gain {camera['gain']:.4g} ADU/e-, offset {camera['offset']:.4g} ADU, read "
-            f"noise {camera['read_noise']:.3g} e- ({camera['source']})"
-        )
-    if report.teacher.psf_sigma is not None:
-        shared.append(f"PSF: sigma {report.teacher.psf_sigma:.3g} px")
+    if report.teacher.camera_words is not None:
+        shared.append(f"camera: {report.teacher.camera_words}")
+    if report.teacher.psf_words is not None:
+        shared.append(f"PSF: {report.teacher.psf_words}")
     limits = report.thresholds.get("puncta_amplitude")
     if limits:
         inputs = report.thresholds["puncta_amplitude_input"]
@@ -333,6 +329,8 @@ def _provenance(report: Report) -> str:
             f"({inputs[plane]:.3g} ADU), SNR 5 at the background of the measurement, fixed before "
             "sampling"
         )
+    if report.familiar is not None:
+        shared.append(report.familiar.words())
     if report.teacher.image_sha256:
         shared.append(f"image: SHA-256 {report.teacher.image_sha256[:12]}…")
     items = "".join(f"<li>{escape(text)}</li>" for text in shared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from napari_posterior.checks.intervals import mean_difference
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_posterior.checks.trust import NoiseTrust
     from napari_posterior.physics.measurement import Measurement
 
 __all__ = ["ResidualMeter", "Residuals", "find_residual_difference", "residual_map"]
@@ -100,7 +102,7 @@ def find_residual_difference(
     *,
     level: float,
     paired: bool,
-    camera_given: bool,
+    trust: NoiseTrust,
 ) -> Finding:
     """Compare the reduced chi-squared of the samples of two runs.
 
@@ -112,20 +114,17 @@ def find_residual_difference(
         Confidence level.
     paired : bool
         Whether sample i of both runs share their noise.
-    camera_given : bool
-        Whether the camera was given; an estimated one makes the distance from 1 uncertain, but
-        hardly the difference.
+    trust : NoiseTrust
+        What is known of the noise: doubt makes the distance from 1 uncertain, but hardly the
+        difference.
     """
     values = [np.array([r.chi2 for r in run]) for run in (teacher, student)]
     estimate = mean_difference(values[0], values[1], level=level, paired=paired)
     means = [float(v.mean()) for v in values]
-    doubt = (
-        "" if camera_given else "; the camera was estimated, so the distance from 1 is uncertain"
-    )
     value, span = rounded(estimate.value, estimate.interval, sign=True)
     sentence = (
         f"Reduced chi-squared of a sample against the measurement: student {means[1]:.3f}, "
-        f"teacher {means[0]:.3f}, expected 1.000{doubt}. The difference is "
+        f"teacher {means[0]:.3f}, {trust.words()}. The difference is "
         f"{value} ({percent(level)} interval {span})."
     )
     sd = float(np.mean([r.chi2_sd for r in [*teacher, *student]]))
@@ -147,10 +146,12 @@ def find_residual_difference(
             "df": estimate.df,
             "teacher_mean": means[0],
             "student_mean": means[1],
-            "expected": 1.0,
+            "expected": trust.expected,
             "sd_over_measurements": sd,
             "teacher_floored_fraction": float(np.mean([r.floored for r in teacher])),
             "student_floored_fraction": float(np.mean([r.floored for r in student])),
-            "camera": "given" if camera_given else "estimated",
+            "expected_sd_of_the_camera": trust.doubt if math.isfinite(trust.doubt) else None,
+            "saturated_pixels": trust.saturated,
+            "noise": "correlated" if trust.correlated else "independent",
         },
     )

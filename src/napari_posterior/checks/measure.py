@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_posterior.checks.likelihood import ResidualMeter, Residuals
+from napari_posterior.checks.trust import noise_trust
 from napari_posterior.statistics import evaluate, get_statistic, make_context
 
 if TYPE_CHECKING:
@@ -45,12 +46,15 @@ class SampleValues:
         Identifier, words and unit.
     values : ndarray, (K,)
         One for each sample, float64.
+    expected : float or None
+        What is expected of a draw from the posterior, if known.
     """
 
     id: str
     title: str
     unit: str
     values: np.ndarray
+    expected: float | None = None
 
 
 class SampleMeter:
@@ -73,6 +77,8 @@ class SampleMeter:
         In the order given.
     contexts : tuple of StatisticContext
         One for each plane, with the thresholds.
+    trust : NoiseTrust
+        What is known of the noise of the measurement.
 
     Raises
     ------
@@ -92,6 +98,7 @@ class SampleMeter:
         self.contexts = tuple(
             make_context(one, pixel_size=pixel_size, unit=unit) for one in measurements
         )
+        self.trust = noise_trust(measurements)
         self._residuals = ResidualMeter(measurements)
 
     def measure(self, planes: Sequence[np.ndarray]) -> MeasuredSample:
@@ -130,5 +137,11 @@ class SampleMeter:
         chi2 = np.array([sample.residuals.chi2 for sample in samples])
         return (
             *found,
-            SampleValues("likelihood", "likelihood residual", "reduced chi-squared", chi2),
+            SampleValues(
+                "likelihood",
+                "likelihood residual",
+                "reduced chi-squared",
+                chi2,
+                self.trust.expected,
+            ),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from napari_posterior.checks.familiar import Familiar
     from napari_posterior.checks.source import Description
 
 __all__ = ["FOOTER", "SCHEMA", "Figures", "Report", "RunPictures", "Values"]
@@ -122,6 +123,8 @@ class Report:
         What to keep in mind, in sentences.
     thresholds : mapping
         What was fixed from the measurement before the samples were looked at.
+    familiar : Familiar or None
+        RSE and RSP of the means, on the plane that is shown.
     created : str
         Date and time, ISO 8601, UTC.
     footer : str
@@ -138,6 +141,7 @@ class Report:
     scope: str
     warnings: tuple[str, ...] = ()
     thresholds: Mapping[str, Any] = field(default_factory=dict)
+    familiar: Familiar | None = None
     created: str = ""
     footer: str = FOOTER
 
@@ -179,6 +183,7 @@ class Report:
                 "rho": self.rho,
                 "ci_level": self.level,
                 "thresholds": self.thresholds,
+                "squirrel": None if self.familiar is None else asdict(self.familiar),
                 "checks": [finding.to_dict() for finding in self.findings],
                 "values": {
                     entry.id: {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from napari_posterior.errors import InputError
+from napari_posterior.physics.records import to_record
 
 if TYPE_CHECKING:
     from napari_posterior.physics.measurement import Measurement
@@ -37,7 +38,7 @@ class SampleSource(Protocol):
         The measurement in ADU.
     request : object
         What was asked for: model, bundle_hash, sampler, role, steps, nfe, seed, precision,
-        camera, psf_sigma, background and image (sha256, axes, scale, units, translate); what it
+        camera, psf, background and image (sha256, axes, scale, units, translate); what it
         does not have is taken as unknown.
     """
 
@@ -67,7 +68,9 @@ class Description:
     seed: int | None = None
     precision: str | None = None
     camera: dict[str, Any] | None = None
-    psf_sigma: float | None = None
+    camera_words: str | None = None
+    psf: dict[str, Any] | None = None
+    psf_words: str | None = None
     background: float | None = None
     blind: bool | None = None
     image_name: str | None = None
@@ -117,10 +120,10 @@ def describe(source: SampleSource) -> Description:
         nfe=getattr(request, "nfe", None),
         seed=getattr(request, "seed", None),
         precision=getattr(request, "precision", None),
-        camera=None
-        if camera is None
-        else {key: getattr(camera, key) for key in ("gain", "offset", "read_noise", "source")},
-        psf_sigma=getattr(request, "psf_sigma", getattr(psf, "sigma", None)),
+        camera=None if camera is None else to_record(camera),
+        camera_words=None if camera is None else f"{camera.words} ({camera.source})",
+        psf=None if psf is None else to_record(psf),
+        psf_words=None if psf is None else psf.words,
         background=getattr(request, "background", None),
         blind=getattr(request, "blind", None),
         image_name=getattr(image, "name", None),
@@ -220,7 +223,7 @@ _SHARED: Final = (
     ("scale", "pixel size"),
     ("units", "unit of length"),
     ("camera", "camera"),
-    ("psf_sigma", "PSF"),
+    ("psf", "PSF"),
     ("background", "background"),
     ("blind", "conditioning"),
     ("bundle_hash", "model bundle"),

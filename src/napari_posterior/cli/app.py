@@ -99,6 +99,10 @@ def restore(
         int | None, typer.Option("--samples", "-k", help="Samples to draw.  [default: 16]")
     ] = None,
     seed: Seed = 0,
+    camera: Annotated[
+        Path | None,
+        typer.Option(help="Camera file: JSON of numbers, or TIFF of gain, offset, read variance."),
+    ] = None,
     gain: Annotated[float | None, typer.Option(help="Camera gain, ADU per e-.")] = None,
     offset: Annotated[float | None, typer.Option(help="Camera offset, ADU.")] = None,
     read_noise: Annotated[float | None, typer.Option(help="Camera read noise, e-.")] = None,
@@ -126,6 +130,7 @@ def restore(
 
     run_restore(
         image,
+        camera=camera,
         gain=gain,
         offset=offset,
         read_noise=read_noise,
@@ -145,6 +150,35 @@ def restore(
         batch=whole_number(batch, "--batch", "auto"),
         overwrite=overwrite,
     )
+
+
+@app.command(short_help="Measure gain, offset and read noise of a camera.")
+@reported
+def camera(
+    frames: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FRAMES...",
+            help="Exposures of one field that stays in place, in one file or several.",
+        ),
+    ],
+    flats: Annotated[
+        bool, typer.Option("--flats", help="FRAMES are evenly lit, one file for each level.")
+    ] = False,
+    dark: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Exposures without light, with --flats.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Bits of the converter.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File for restore --camera: .json, or .tif for maps."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure a camera from raw frames by photon transfer, with 95 % intervals."""
+    from napari_posterior.cli.camera import run_camera
+
+    run_camera(frames, flats=flats, dark=dark, bits=bits, out=out, overwrite=overwrite)
 
 
 @app.command(short_help="Estimate what a student keeps of its teacher.")

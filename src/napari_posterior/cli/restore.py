@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_posterior import api
+from napari_posterior.api.calibration import read_camera
 from napari_posterior.cli.lines import Lines
 from napari_posterior.cli.outcome import INTERRUPTED, note, say
 from napari_posterior.errors import InputError
@@ -22,6 +23,7 @@ __all__ = ["announce", "draw", "run_restore", "whole_number"]
 def run_restore(
     image: str,
     *,
+    camera: Path | None,
     gain: float | None,
     offset: float | None,
     read_noise: float | None,
@@ -36,10 +38,10 @@ def run_restore(
     PosteriorError
         As `napari_posterior.restore` does.
     """
-    camera = _camera(gain, offset, read_noise)
+    known = _camera(camera, gain, offset, read_noise)
     if out is None and resume is None:
         out = Path(f"{Path(image).name.split('.')[0]}-{options['sampler']}")
-    announce(draw(image, camera=camera, out=out, resume=resume, **options))
+    announce(draw(image, camera=known, out=out, resume=resume, **options))
 
 
 def draw(image: str | Path, **options: Any) -> Run:
@@ -76,8 +78,14 @@ def whole_number(text: str, option: str, otherwise: str) -> int | str:
         raise InputError(f"{option} is {text!r}; give a whole number, or {otherwise}") from error
 
 
-def _camera(gain: float | None, offset: float | None, read_noise: float | None) -> Camera | None:
+def _camera(
+    file: Path | None, gain: float | None, offset: float | None, read_noise: float | None
+) -> Camera | None:
     given = {"--gain": gain, "--offset": offset, "--read-noise": read_noise}
+    if file is not None:
+        if extra := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"give either --camera or {' and '.join(extra)}, not both")
+        return read_camera(file)
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == len(given):
         return None

@@ -14,7 +14,9 @@ from napari_posterior.image import MIN_SIZE, SAMPLE_AXIS, Image, check_image
 from napari_posterior.layers.into import LayerPart, plane_at, rectangle_of, refuse_unfit
 from napari_posterior.layers.names import KEY, quantity_of
 from napari_posterior.layers.thread import in_main_thread, unwrapped
-from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.camera import Camera, Levels
+from napari_posterior.physics.psf import Psf
+from napari_posterior.physics.records import from_record
 from napari_posterior.session.models import ImageChoice
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ __all__ = ["AcquisitionSettings", "can_be_restored", "image_choice", "sample_set
 
 _LOG = logging.getLogger(__name__)
 
-_CAMERA: Final = ("gain", "offset", "read_noise")
 _SHORT: Final = {
     "micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m",
     "angstrom": "Å", "second": "s", "millisecond": "ms", "minute": "min", "hour": "h",
@@ -145,12 +146,14 @@ def sample_settings(layer: Layer) -> AcquisitionSettings | None:
     if asked is not None and quantity_of(layer) != "input":
         return None
     try:
-        told = told if asked is None else asked
-        camera = told if asked is None else asked["camera"]
-        numbers = {key: float(camera[key]) for key in _CAMERA}
+        if asked is not None:
+            # camera maps and sampled PSFs are not in the layer: such a run restates nothing
+            camera, psf = from_record(Camera, asked["camera"]), from_record(Psf, asked["psf"])
+            return AcquisitionSettings(camera, psf.sigma, float(asked["background"]))
+        numbers = Levels(*(float(told[key]) for key in Levels._fields))
         sigma = told.get("psf_sigma")
         return AcquisitionSettings(
-            Camera(**numbers, source=str(camera.get("source", "given"))),
+            Camera(numbers.gain, numbers.offset, numbers.read_noise),
             None if sigma is None else float(sigma),
             float(told.get("background", 0.0)),
         )

@@ -52,8 +52,8 @@ class Limits:
             return 0.0, self.sd**2
         if quantity == "input":
             low, high = (limit + request.background for limit in self.object)
-            camera = request.camera
-            return low * camera.gain + camera.offset, high * camera.gain + camera.offset
+            gain, offset, _ = request.camera.typical
+            return low * gain + offset, high * gain + offset
         return None
 
 
@@ -77,10 +77,10 @@ def expected_limits(image: Image, request: RestoreRequest) -> Limits:
 
     The spread is taken as the shot and read noise at the upper limit, which bounds it.
     """
-    camera = request.camera
+    gain, offset, read_noise = request.camera.typical
     y = _thin(image.data).astype(np.float64)
-    low, high = shared_limits([camera.to_electrons(y) - request.background])
-    noise = max(high, 0.0) + request.background + camera.read_noise**2
+    low, high = shared_limits([(y - offset) / gain - request.background])
+    noise = max(high, 0.0) + request.background + read_noise**2
     return Limits((low, high), max(float(np.sqrt(noise)), _LEAST_SPREAD))
 
 

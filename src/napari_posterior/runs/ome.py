@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from napari_posterior.image import Geometry
 
-__all__ = ["LEVEL", "MANTISSA_BITS", "StoredImage", "round_mantissa", "write_group", "write_image"]
+__all__ = [
+    "LEVEL",
+    "MANTISSA_BITS",
+    "StoredImage",
+    "read_array",
+    "round_mantissa",
+    "write_group",
+    "write_image",
+]
 
 LEVEL: Final = "0"
 """Name of the one resolution level of an image."""
@@ -129,6 +137,13 @@ def write_image(
         fill_value=np.nan if values.dtype.kind == "f" else 0,
     )
     array[...] = values
+
+
+def read_array(folder: Path) -> np.ndarray:
+    """Read the whole of an image in the order that it is stored in: t, c, z, y, x."""
+    import zarr
+
+    return np.asarray(zarr.open_array(str(folder / LEVEL), mode="r")[...])
 
 
 class StoredImage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from dataclasses import fields
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 import napari_posterior
+from napari_posterior.physics.records import arrays_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_posterior.physics.camera import Camera
+    from napari_posterior.physics.psf import Psf
     from napari_posterior.runs.request import RestoreRequest
 
 __all__ = ["Provenance", "collect_provenance", "to_script"]
@@ -95,18 +99,14 @@ def to_script(request: RestoreRequest, *, run: Path | str | None = None) -> str:
         image = repr(record.source)
     else:
         image = f"...  # put the image {record.name!r} here, shape {record.shape}"
-    camera = request.camera
     options = {
         "model": repr(request.model),
         "sampler": repr(request.sampler),
         "steps": repr(request.steps),
         "samples": repr(request.samples),
         "seed": repr(request.seed),
-        "camera": (
-            f"npo.Camera(gain={camera.gain!r}, offset={camera.offset!r}, "
-            f"read_noise={camera.read_noise!r}, source={camera.source!r})"
-        ),
-        "psf": f"npo.Psf(sigma={request.psf_sigma!r})",
+        "camera": _source(request.camera, "camera", run),
+        "psf": _source(request.psf, "psf", run),
         "device": repr(request.device),
         "tile": repr(request.tile),
         "batch": repr(request.batch),
@@ -124,14 +124,28 @@ def to_script(request: RestoreRequest, *, run: Path | str | None = None) -> str:
         if value != usual
     }
     lines = "".join(f"    {name}={value},\n" for name, value in options.items())
+    missing = "".join(
+        f"# put the {name} with the arrays of the run where ... stands below\n"
+        for name in ("camera", "psf")
+        if options[name] == "..."
+    )
     return (
         f'"""Restore {record.name} again."""\n\n'
         "import napari_posterior as npo\n\n"
-        f"# sha256 of the pixels: {record.sha256}\n"
+        f"{missing}# sha256 of the pixels: {record.sha256}\n"
         f"image = {image}\n"
         f"run = npo.restore(\n    image,\n{lines}"
         f"    out={record.name + '-again.posterior.zarr'!r},\n)\n"
     )
+
+
+def _source(value: Camera | Psf, name: str, run: Path | str | None) -> str:
+    """Python source of a camera or PSF; one with arrays is taken from the run, or left open."""
+    if arrays_of(value):
+        return "..." if run is None else f"npo.open_run({str(run)!r}).request.{name}"
+    known = {field.name: getattr(value, field.name) for field in fields(value)}
+    given = [f"{name}={entry!r}" for name, entry in known.items() if entry is not None]
+    return f"npo.{type(value).__name__}({', '.join(given)})"
 
 
 def _version(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_posterior.errors import InputError, RunError
+from napari_posterior.runs.arrays import read_arrays
 from napari_posterior.runs.provenance import Provenance  # noqa: TC001 - read by pydantic
 from napari_posterior.runs.request import RestoreRequest  # noqa: TC001 - read by pydantic
 
@@ -124,7 +125,7 @@ def read_record(folder: Path) -> RunRecord:
             error
         )
     try:
-        record = RunRecord.model_validate_json(text)
+        record = RunRecord.model_validate_json(text, context=read_arrays(folder))
     except (ValidationError, InputError) as error:
         raise RunError(
             f"{folder / RECORD} cannot be understood; it is damaged or from another version, so "

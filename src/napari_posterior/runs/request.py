@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -11,13 +11,18 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PlainSerializer,
+    PlainValidator,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
 from napari_posterior.errors import InputError
 from napari_posterior.image import Geometry
-from napari_posterior.physics.camera import Camera  # noqa: TC001 - pydantic reads the annotation
+from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.psf import Psf
+from napari_posterior.physics.records import from_record, to_record
 
 if TYPE_CHECKING:
     from napari_posterior.image import Image
@@ -35,6 +40,20 @@ MAX_SAMPLES: Final = 4096
 """Most samples that one run can hold; their names have four digits."""
 
 Role = Literal["teacher", "student", "point"]
+
+
+def _read_camera(value: Any, info: ValidationInfo) -> Camera:
+    arrays = (info.context or {}).get("camera")
+    return value if isinstance(value, Camera) else from_record(Camera, value, arrays)
+
+
+def _read_psf(value: Any, info: ValidationInfo) -> Psf:
+    arrays = (info.context or {}).get("psf")
+    return value if isinstance(value, Psf) else from_record(Psf, value, arrays)
+
+
+_CameraField = Annotated[Camera, PlainValidator(_read_camera), PlainSerializer(to_record)]
+_PsfField = Annotated[Psf, PlainValidator(_read_psf), PlainSerializer(to_record)]
 
 
 class _Record(BaseModel):
@@ -125,9 +144,10 @@ class RestoreRequest(_Record):
     samples, seed : int
         How many samples (1 to `MAX_SAMPLES`) and the seed of the noise canvas.
     camera : Camera
-        Gain (ADU/e-), offset (ADU) and read noise (e-).
-    psf_sigma : float
-        Width of the PSF in pixels.
+        Gain (ADU/e-), offset (ADU) and read noise (e-). Of maps the record holds a hash; they are
+        read from ``context["camera"]``.
+    psf : Psf
+        Point spread function in pixels; a sampled one is read from ``context["psf"]``.
     background : float
         Camera-side constant in photoelectrons per pixel.
     blind : bool
@@ -155,8 +175,8 @@ class RestoreRequest(_Record):
     nfe: int = Field(ge=0)
     samples: int
     seed: int
-    camera: Camera
-    psf_sigma: float = Field(gt=0, allow_inf_nan=False)
+    camera: _CameraField
+    psf: _PsfField
     background: float = Field(default=0.0, allow_inf_nan=False)
     blind: bool = False
     device: str = "cpu"

@@ -287,11 +287,10 @@ class Run:
             From 0, in the order of the axes before y and x.
         """
         from napari_posterior.physics.measurement import Measurement
-        from napari_posterior.physics.psf import Psf
 
         request = self.request
         y = np.asarray(self.image.plane(plane), np.float32)
-        return Measurement(y, request.camera, Psf(request.psf_sigma), request.background)
+        return Measurement(y, request.camera, request.psf, request.background)
 
     def add_to(self, viewer: Any, **options: Any) -> list[Any]:
         """Show this run in a napari viewer: samples, mean, sd and variance.

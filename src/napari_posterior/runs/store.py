@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_posterior.errors import OutputError, RunError
+from napari_posterior.runs.arrays import write_arrays
 from napari_posterior.runs.moments import Moments
 from napari_posterior.runs.ome import StoredImage, round_mantissa, write_group, write_image
 from napari_posterior.runs.record import (
@@ -126,6 +127,7 @@ class RunWriter:
                 (folder / SAMPLES).mkdir()
                 write_group(folder / SAMPLES)
                 writer._write(INPUT, image.data)
+                write_arrays(folder, request)
                 write_record(folder, writer._record)
             except BaseException:  # Ctrl-C too: what is no run yet would only be in the way
                 shutil.rmtree(folder, ignore_errors=True)
@@ -322,4 +324,6 @@ def _how(field: str, there: RestoreRequest) -> str:
         return "with another version of the model"
     if field.startswith("image."):
         return f"of another image (its {field.removeprefix('image.')} differs)"
+    if field in ("camera", "psf"):
+        return f"with another {'PSF' if field == 'psf' else field}"
     return f"with another {field} ({getattr(there, field)})"

@@ -170,8 +170,8 @@ class Conditioner:
     def stats(self, planes: Sequence[Measurement]) -> PlaneStats:
         """Return background level and photon scale of planes that share them (one channel)."""
         e = torch.stack([torch.from_numpy(plane.electrons) for plane in planes])[None]
-        read = planes[0].camera.read_noise
-        return self.normaliser.stats(e - planes[0].background, e + read**2)
+        variance = torch.tensor(planes[0].camera.noise_floor, dtype=e.dtype) ** 2
+        return self.normaliser.stats(e - planes[0].background, e + variance)
 
     @torch.no_grad()
     def prepare(
@@ -202,12 +202,17 @@ class Conditioner:
         stats = self.stats([measurement]) if stats is None else stats
         e = torch.from_numpy(measurement.electrons)[None, None].to(device)
         b, s = stats.background.to(device), stats.photon_scale.to(device)
-        read, sigma = measurement.camera.read_noise, measurement.psf.sigma
+        read, sigma = measurement.camera.typical.read_noise, measurement.psf.sigma
         height, width = measurement.y.shape
         known = torch.tensor([0.0 if blind else 1.0], device=device)
         acquisition = torch.tensor([[read, sigma]], device=device)
         e = pad_to_stride(e, self.stride)
-        maps, vector = make_inputs(e, measurement.background, b, s, acquisition, known)
+        floor = torch.tensor(measurement.camera.noise_floor, dtype=e.dtype, device=device)
+        if floor.ndim:
+            floor = pad_to_stride(floor[None, None], self.stride)
+        maps, vector = make_inputs(
+            e, measurement.background, b, s, acquisition, known, noise_floor=floor
+        )
         centre, log_spread = self.point_net(maps, vector)
         spread = log_spread.exp()
         return Condition(
@@ -226,6 +231,8 @@ def make_inputs(
     s: Tensor,
     acquisition: Tensor,
     known: Tensor,
+    *,
+    noise_floor: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the condition maps and vector of a point network, for a batch.
 
@@ -241,6 +248,8 @@ def make_inputs(
         Read noise in photoelectrons and PSF sigma in pixels.
     known : Tensor, (B,)
         1, or 0 for the blind token.
+    noise_floor : Tensor, () or (B, 1, H, W), optional
+        Noise of a dark pixel in photoelectrons, where it is not everywhere the read noise.
 
     Returns
     -------
@@ -252,7 +261,8 @@ def make_inputs(
     read, sigma = acquisition[:, 0], acquisition[:, 1]
     signal = (electrons - background - b) / s
     local = gaussian_blur(electrons, 1.0).clamp_min(0.0)
-    noise = (local + read[:, None, None, None].square()).sqrt() / s
+    dark = read[:, None, None, None] if noise_floor is None else noise_floor
+    noise = (local + dark.square()).sqrt() / s
     mask = known[:, None]
     values = torch.stack(
         [

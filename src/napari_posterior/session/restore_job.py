@@ -35,8 +35,7 @@ _LOG = logging.getLogger(__name__)
 
 _SHARED_CAMERA = (
     "The camera is the one that was estimated for the teacher's run of this pair: "
-    "{camera.gain:.3g} ADU/e-, offset {camera.offset:.4g} ADU, read noise "
-    "{camera.read_noise:.2g} e-; that run tells how."
+    "{camera.words}; that run tells how."
 )
 
 

@@ -61,7 +61,7 @@ class StatisticContext:
     @property
     def puncta_threshold_adu(self) -> float:
         """The threshold in grey levels of the input: what to quote when the gain is a guess."""
-        return self.puncta_threshold * self.camera.gain
+        return self.puncta_threshold * self.camera.typical.gain
 
 
 def make_context(
@@ -96,7 +96,7 @@ def make_context(
     level = background_level(measurement)
     sd = amplitude_sd(
         background=level,
-        read_noise=measurement.camera.read_noise,
+        read_noise=measurement.camera.typical.read_noise,
         psf_sigma=measurement.psf.sigma,
     )
     return StatisticContext(

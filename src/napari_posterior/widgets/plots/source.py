@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_posterior.widgets.plots.pair import Pair, Series, pair_of
 
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from napari_posterior.session.models import CompareState, RunEntry
 
 __all__ = ["name_of", "pairs_of", "report_of"]
-
-_EXPECTED: Final = {"likelihood": 1.0}  # reduced chi-squared of a draw from the posterior
 
 
 def name_of(entry: RunEntry | None, role: str) -> str:
@@ -51,6 +49,5 @@ def pairs_of(state: CompareState, report: Report | None) -> tuple[Pair, ...]:
             Series(name, had[key].values) if key in had else Series(name)
             for name, had in zip(names, measured, strict=True)
         )
-        expected = _EXPECTED.get(key)
-        pairs.append(Pair(key, one.title, one.unit, teacher, student, expected=expected))
+        pairs.append(Pair(key, one.title, one.unit, teacher, student, expected=one.expected))
     return tuple(pairs)

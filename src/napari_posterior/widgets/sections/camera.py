@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QButtonGroup, QRadioButton, QWidget
 
-from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.camera import Camera, Levels
 from napari_posterior.physics.psf import TARGET_SIGMA
 from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.connections import Connections
@@ -41,9 +41,9 @@ def summary(
     if camera is None:
         words.append("camera estimated from the image")
     else:
-        words.append(
-            f"{camera.gain:.4g} ADU/e-, {camera.offset:.4g} ADU, {camera.read_noise:.3g} e-"
-        )
+        gain, offset, read_noise = camera.typical
+        maps = " (medians of maps)" if camera.maps else ""
+        words.append(f"{gain:.4g} ADU/e-, {offset:.4g} ADU, {read_noise:.3g} e-{maps}")
     if state.psf_sigma is None:
         words.append("noise removed, no deblurring")
     else:
@@ -71,6 +71,8 @@ class CameraSection(QWidget):
         self._given = Camera(1.0, 100.0, 1.5)
         self._sigma = 1.5
         self._build()
+        self._levels = self._gain, self._offset, self._noise
+        self._shown = self._entries()
         self._connections = Connections(self)
         for name in ("camera", "psf_sigma", "background"):
             self._connections.add(getattr(state.events, name), self._show)
@@ -158,14 +160,18 @@ class CameraSection(QWidget):
         """Take what was entered; the numbers are kept while they are not used."""
         state = self._state
         given, blurred = self._entered.isChecked(), self._blurred.isChecked()
-        if given:
-            self._given = Camera(self._gain.value(), self._offset.value(), self._noise.value())
+        if given and self._entries() != self._shown:  # maps and intervals stay where they are
+            gain, offset, read_noise = self._entries()
+            self._given = Camera(gain, offset, read_noise)
         if blurred:
             self._sigma = self._psf.value()
         state.camera = self._given if given else None
         state.psf_sigma = self._sigma if blurred else None
         state.background = self._background.value()
         self._show()
+
+    def _entries(self) -> Levels:
+        return Levels(*(field.value() for field in self._levels))
 
     def _show(self, *_: object) -> None:
         state = self._state
@@ -174,12 +180,12 @@ class CameraSection(QWidget):
         self._sigma = self._sigma if state.psf_sigma is None else state.psf_sigma
         (self._entered if given else self._estimated).setChecked(True)
         (self._blurred if blurred else self._sharp).setChecked(True)
-        self._gain.show_value(self._given.gain)
-        self._offset.show_value(self._given.offset)
-        self._noise.show_value(self._given.read_noise)
+        for field, value in zip(self._levels, self._given.typical, strict=True):
+            field.show_value(value)
+        self._shown = self._entries()
         self._psf.show_value(self._sigma)
         self._background.show_value(state.background)
-        for field in (self._gain, self._offset, self._noise):
+        for field in self._levels:
             field.setEnabled(given)
         self._psf.setEnabled(blurred)
         pixel = pixel_size(self._layer)

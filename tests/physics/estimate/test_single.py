@@ -53,6 +53,27 @@ def test_the_offset_is_near_the_dark_level_where_there_is_dark():
     assert 0.3 <= estimate.camera.read_noise <= 2.5
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("background", [0.0, 40.0])
+def test_the_camera_carries_intervals_that_hold_offset_and_read_noise(kind, background):
+    x = draw_scenes(kind, 1, 256, 100.0, Dice.seeded(1))[0, 0].numpy()
+    camera = estimate_camera(expose(x + background)).camera
+    assert camera.gain_interval[0] < camera.gain < camera.gain_interval[1]
+    for name, given in (("offset", OFFSET), ("read_noise", READ)):
+        low, high = getattr(camera, f"{name}_interval")
+        assert low <= given <= high
+        assert low <= getattr(camera, name) <= high
+
+
+def test_where_the_gain_is_not_resolved_the_camera_says_how_little_is_known():
+    estimate = estimate_camera(np.random.default_rng(1).normal(500, 6.0, (256, 256)))
+    low, high = estimate.camera.gain_interval
+    assert low == 0
+    # noise of 6 ADU is a read noise of at least 0.3 e-
+    assert high == pytest.approx(20, rel=0.1)
+    assert estimate.camera.gain_doubt > 1
+
+
 def test_background_light_everywhere_is_not_taken_for_read_noise():
     lit = photograph(200.0) * 1.0
     rng = np.random.default_rng(5)
@@ -126,7 +147,7 @@ def test_the_same_image_gives_the_same_estimate_and_planes_pool():
 
 def test_of_a_large_stack_some_planes_are_enough(monkeypatch):
     stack = np.stack([photograph(100.0, size=256, seed=seed) for seed in range(6)])
-    monkeypatch.setattr("napari_posterior.physics.estimate._MOST_PIXELS", 3 * 256**2)
+    monkeypatch.setattr("napari_posterior.physics.estimate.single._MOST_PIXELS", 3 * 256**2)
     assert estimate_camera(stack) == estimate_camera(stack[[0, 2, 5]])
 
 
