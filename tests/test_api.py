@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 import napari_posterior as npo
 from napari_posterior.api import run_folder
@@ -178,6 +179,15 @@ def test_saturated_pixels_are_told_before_sampling(
     run = restore(measured, sampler="kd", camera=npo.Camera(2.0, 100.0, 1.5, saturation=full))
     share = (measured >= full).mean()
     assert any(text.startswith(f"{share:.2%} of the pixels are saturated") for text in run.warnings)
+
+
+def test_an_image_that_is_not_raw_is_told_of_also_where_the_camera_is_given(
+    restore: Callable[..., Any],
+) -> None:
+    raw = 100 + 2.0 * np.random.default_rng(2).poisson(20.0, (96, 96)).astype(np.float32)
+    scaled = zoom(raw[:48, :48], 2, order=1, mode="nearest")
+    assert not any("vary together" in text for text in restore(raw, sampler="kd").warnings)
+    assert any("Neighbouring pixels vary" in text for text in restore(scaled, sampler="kd").warnings)
 
 
 def test_a_sampled_psf_stays_with_the_run(

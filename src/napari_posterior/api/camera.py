@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_posterior.errors import InputError
-from napari_posterior.physics.estimate import estimate_camera
+from napari_posterior.physics.estimate import estimate_camera, noise_correlation
 
 if TYPE_CHECKING:
     from napari_posterior.image import Image
@@ -60,7 +60,11 @@ def choose_camera(image: Image, given: Camera | None, *, blind: bool | None) -> 
     if given is not None:
         given.check_fits(image.plane_shape)
         _check_offset(image, given)
-        return CameraChoice(given, bool(blind), (_BLIND.format("as was asked"),) if blind else ())
+        told = [_BLIND.format("as was asked")] if blind else []
+        noise = noise_correlation(image.data)
+        if noise.kind == "correlated":
+            told.append(noise.sentence)
+        return CameraChoice(given, bool(blind), tuple(told))
     estimate = estimate_camera(image.data)
     is_blind = not estimate.resolved if blind is None else blind
     told = list(estimate.notes)
