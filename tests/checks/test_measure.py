@@ -47,3 +47,17 @@ def test_a_statistic_that_is_not_known_is_refused_before_anything_is_measured():
     plane = Measurement(np.full((16, 16), 120, np.float32), Camera(2.0, 100.0, 1.5), Psf(1.5))
     with pytest.raises(InputError, match="there is no statistic 'vesicles'"):
         SampleMeter([plane], ("vesicles",))
+
+
+def test_residuals_without_an_expected_value_are_headed_consistency_only():
+    y = 100 + 2 * np.random.default_rng(0).poisson(20.0, (64, 64)).astype(np.float32)
+    guessed = Camera(2.0, 100.0, 1.5, "estimated", gain_interval=(0.0, 9.0))
+    titles = []
+    for camera in (Camera(2.0, 100.0, 1.5), guessed):
+        meter = SampleMeter([Measurement(y, camera, Psf(1.5))], ())
+        (residual,) = meter.values([meter.measure([np.full((64, 64), 20.0, np.float32)])])
+        titles.append((residual.title, residual.expected))
+    assert titles == [
+        ("likelihood residual", 1.0),
+        ("likelihood residual (consistency only)", None),
+    ]

@@ -134,12 +134,13 @@ class SampleMeter:
                     name, title = f"{one.name}.{key}", f"{one.title}, {key.replace('_', ' ')}"
                 column = np.array([sample.numbers[one.name][key] for sample in samples])
                 found.append(SampleValues(name, title, one.unit, column))
+        known = self.trust.expected is not None
         chi2 = np.array([sample.residuals.chi2 for sample in samples])
         return (
             *found,
             SampleValues(
                 "likelihood",
-                "likelihood residual",
+                "likelihood residual" if known else "likelihood residual (consistency only)",
                 "reduced chi-squared",
                 chi2,
                 self.trust.expected,
