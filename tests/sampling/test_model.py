@@ -8,8 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_posterior.sampling.model import FlowMap, Teacher
-from napari_posterior.sampling.path import VPCosine
+from napari_posterior.errors import ModelError
+from napari_posterior.sampling.grid import make_grid
+from napari_posterior.sampling.model import PREDICTIONS, FlowMap, Teacher
+from napari_posterior.sampling.path import LinearFlow, Path, VPCosine
+from napari_posterior.sampling.solvers import solve
+from napari_posterior.toys import GaussianPosterior
 
 COND = SimpleNamespace(maps=torch.ones(1, 3, 4, 5), vector=torch.arange(2.0)[None])
 
@@ -61,3 +65,65 @@ def test_a_flow_map_takes_its_own_times_for_every_state():
 def test_a_flow_map_to_the_same_time_stays_whatever_its_network_says():
     x = torch.randn(2, 1, 4, 5, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(FlowMap(VPCosine(), Recorder()).jump(x, 0.4, 0.4, COND), x, atol=1e-6)
+
+
+DOUBLE = torch.float64
+TOY = GaussianPosterior(
+    mean=torch.tensor([0.7, -1.0, 2.0, 0.0], dtype=DOUBLE),
+    variances=torch.tensor([1.0, 0.25, 0.1, 0.5], dtype=DOUBLE),
+    directions=torch.eye(4, dtype=DOUBLE),
+)
+EMPTY = SimpleNamespace(
+    maps=torch.zeros(1, 0, 2, 2, dtype=DOUBLE), vector=torch.zeros(1, 0, dtype=DOUBLE)
+)
+both_paths = pytest.mark.parametrize("path", [LinearFlow(), VPCosine()], ids=lambda p: p.name)
+
+
+def predict(kind: str, path: Path):
+    """Return a network that predicts the exact quantity `kind` of a Gaussian posterior."""
+
+    def net(x: Tensor, s: Tensor, t: Tensor, maps: Tensor, vector: Tensor) -> Tensor:
+        flat, s = x.flatten(1), s[:, None]
+        data = TOY.data(path, flat, s)
+        eps = -path.beta(s) * TOY.score(path, flat, s)
+        known = {
+            "F": lambda: TOY.velocity(path, flat, s),
+            "x0": lambda: data,
+            "eps": lambda: eps,
+            "v": lambda: path.alpha(s) * eps - path.beta(s) * data,
+            "velocity": lambda: path.dalpha(s) * data + path.dbeta(s) * eps,
+            "score": lambda: TOY.score(path, flat, s),
+        }
+        return known[kind]().reshape(x.shape)
+
+    return net
+
+
+@both_paths
+@pytest.mark.parametrize("kind", sorted(PREDICTIONS))
+@pytest.mark.parametrize("t", [0.05, 0.4, 0.9])
+def test_every_prediction_is_adapted_to_the_normalised_velocity(path: Path, kind: str, t: float):
+    x = torch.randn(3, 1, 2, 2, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
+    teacher = Teacher(path, predict(kind, path), prediction=kind)
+    wanted = TOY.velocity(path, x.flatten(1), t).reshape(x.shape)
+    assert torch.allclose(teacher.F(x, t, EMPTY), wanted, atol=1e-9)
+    times = torch.tensor([t, 0.3, 0.6], dtype=DOUBLE)
+    several = teacher.F(x, times, EMPTY)
+    assert torch.allclose(several[:1], wanted[:1], atol=1e-9)
+
+
+@both_paths
+@pytest.mark.parametrize("kind", sorted(PREDICTIONS))
+def test_a_draw_from_pure_noise_works_with_every_prediction(path: Path, kind: str):
+    x = torch.randn(5, 1, 2, 2, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
+    teacher = Teacher(path, predict(kind, path), prediction=kind)
+    grid = make_grid("logsnr", 48, path)
+    end = solve(lambda x, t: teacher.F(x, t, EMPTY), path, "dpmpp2m", grid, x)
+    exact = TOY.flow(path, x.flatten(1), 1.0, 0.0).reshape(x.shape)
+    blind = kind in ("eps", "score")
+    assert torch.allclose(end, exact, atol=0.05 if blind else 0.02)
+
+
+def test_an_unknown_prediction_is_refused_with_the_known_ones():
+    with pytest.raises(ModelError, match="use one of F, x0, eps, v, velocity, score"):
+        Teacher(VPCosine(), Recorder(), prediction="mean")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_posterior.errors import InputError
-from napari_posterior.sampling.noise import canvas, normal, philox4x32
+from napari_posterior.sampling.noise import canvas, normal, philox4x32, stream
 
 # published known answers of philox4x32-10 (Random123, kat_vectors)
 KNOWN = [
@@ -70,3 +70,15 @@ def test_keys_out_of_range_are_refused():
         normal((4, 4), seed=-1, sample=0)
     with pytest.raises(InputError, match="65536"):
         normal((4, 4), seed=0, sample=0, plane=2**16)
+
+
+def test_a_stream_gives_the_canvas_of_every_step_for_any_batch_order_and_crop():
+    fresh = stream((4, 9), (7, 10), seed=3, plane=2)
+    later, first = fresh(5), fresh(0)
+    assert torch.equal(first, canvas((4, 9), (7, 10), seed=3, plane=2))
+    assert torch.equal(later, canvas((4, 9), (7, 10), seed=3, plane=2, step=5))
+    assert torch.equal(stream((9,), (7, 10), seed=3, plane=2)(5), later[1:])
+    assert torch.equal(fresh(5), later)
+    crop = stream((4, 9), (3, 4), seed=3, plane=2, origin=(2, 5))
+    assert torch.equal(crop(5), later[..., 2:5, 5:9])
+    assert abs(float(torch.corrcoef(torch.stack([first.flatten(), later.flatten()]))[0, 1])) < 0.3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -55,6 +57,27 @@ def test_conversions_invert(path: Path, pair, t: float):
     assert torch.allclose(path.F_from_data(x, t, path.data_from_F(x, t, F)), F, atol=1e-10)
     assert torch.allclose(path.F_from_eps(x, t, path.eps_from_F(x, t, F)), F, atol=1e-10)
     assert torch.allclose(path.F_from_score(x, t, path.score_from_F(x, t, F)), F, atol=1e-10)
+
+
+@both_paths
+@pytest.mark.parametrize("t", [0.0, *TIMES, 1.0])
+def test_v_and_the_velocity_give_F_up_to_both_ends(path: Path, pair, t: float):
+    x0, eps = pair
+    x, F = path.noise(x0, t, eps), path.F_of(x0, eps, t)
+    v = path.alpha(t) * eps - path.beta(t) * x0
+    u = path.dalpha(t) * x0 + path.dbeta(t) * eps
+    assert torch.allclose(path.F_from_v(x, t, v), F, atol=1e-12)
+    assert torch.allclose(path.F_from_velocity(u), F, atol=1e-12)
+
+
+@both_paths
+def test_times_noise_levels_and_log_snr_belong_together(path: Path):
+    for sigma in (1e-3, 0.5, 1.0, 80.0):
+        t = path.time_of_sigma(sigma)
+        assert path.beta(t) / path.alpha(t) == pytest.approx(sigma)
+        assert path.logsnr(t) == pytest.approx(-math.log(sigma))
+    assert path.logsnr(1.0) == -math.inf
+    assert path.logsnr(0.0) == math.inf
 
 
 @both_paths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 
 import pytest
 import torch
@@ -83,10 +84,22 @@ def all_samplers(net: ConvNet, path: Path) -> list[Sampler]:
     return [
         TeacherSampler("euler", Teacher(path, net), "euler", uniform(5)),
         TeacherSampler("heun", Teacher(path, net), "heun", uniform(5)),
+        TeacherSampler("2m", Teacher(path, net), "dpmpp2m", uniform(5)),
+        TeacherSampler("sde", Teacher(path, net), "sde", uniform(5), eta=0.5),
+        TeacherSampler("2m sde", Teacher(path, net), "dpmpp2m_sde", uniform(5)),
         StudentSampler("one", FlowMap(path, net), uniform(1)),
         StudentSampler("four", FlowMap(path, net), uniform(4)),
+        StudentSampler("renoised", FlowMap(path, net), uniform(4), renoised=True),
         PointSampler("mse"),
     ]
+
+
+def fresh(step: int, count: int = 3) -> Tensor:
+    return torch.randn(count, 1, 16, 16, generator=torch.Generator().manual_seed(100 + step))
+
+
+def fresh_for(count: int):
+    return partial(fresh, count=count)
 
 
 def blurred_image_posterior() -> GaussianPosterior:
@@ -171,7 +184,7 @@ def test_a_student_that_ignores_its_second_time_is_the_euler_sampler_bit_for_bit
     assert torch.equal(student.draw(noise(), cond), teacher.draw(noise(), cond))
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(9))
 def test_steps_are_reported_after_every_network_call_and_add_up_to_the_nfe(index: int):
     net, seen = ConvNet(), []
     sampler = all_samplers(net, LinearFlow())[index]
@@ -181,11 +194,11 @@ def test_steps_are_reported_after_every_network_call_and_add_up_to_the_nfe(index
         assert done == net.calls + calls_before_centre
         seen.append((done, total))
 
-    sampler.draw(noise(1), photon_condition(), record)
+    sampler.draw(noise(1), photon_condition(), record, fresh=fresh_for(1))
     assert seen == [(i, sampler.nfe) for i in range(1, sampler.nfe + 1)]
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(8))
 def test_cancelling_by_raising_makes_no_further_network_call(index: int):
     net = ConvNet()
     sampler = all_samplers(net, LinearFlow())[index]
@@ -199,16 +212,16 @@ def test_cancelling_by_raising_makes_no_further_network_call(index: int):
             raise CancelledError
 
     with pytest.raises(CancelledError):
-        sampler.draw(noise(), photon_condition(), cancel)
+        sampler.draw(noise(), photon_condition(), cancel, fresh=fresh)
     assert net.calls == stop_at
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(9))
 def test_draws_are_plain_float32_photoelectrons_of_the_unpadded_plane(index: int):
     cond = photon_condition((13, 15))
     sampler = all_samplers(ConvNet(), LinearFlow())[index]
     count = 1 if sampler.role == "point" else 3
-    draws = sampler.draw(noise(count), cond)
+    draws = sampler.draw(noise(count), cond, fresh=fresh_for(count))
     assert draws.shape == (count, 13, 15)
     assert draws.dtype == torch.float32
     assert not draws.requires_grad
@@ -228,13 +241,15 @@ def test_gradients_are_on_again_after_a_draw_and_after_a_cancelled_one():
     assert torch.is_grad_enabled()
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(8))
 def test_a_draw_does_not_depend_on_the_batch_it_is_in(index: int):
     cond = photon_condition()
     sampler = all_samplers(ConvNet(), VPCosine())[index]
-    together = sampler.draw(noise(3), cond)
+    together = sampler.draw(noise(3), cond, fresh=fresh)
     for i in range(3):
-        alone = sampler.draw(noise(3)[i : i + 1], cond)
+        alone = sampler.draw(
+            noise(3)[i : i + 1], cond, fresh=lambda step, i=i: fresh(step)[i : i + 1]
+        )
         assert torch.allclose(together[i], alone[0], atol=1e-5)
 
 
@@ -254,7 +269,7 @@ def test_the_point_estimate_is_the_centre_whatever_the_noise_and_only_one_image(
         sampler.draw(noise(2), cond)
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(9))
 def test_noise_that_does_not_fit_the_condition_is_a_fault(index: int):
     sampler = all_samplers(ConvNet(), LinearFlow())[index]
     with pytest.raises(ValueError, match="does not fit"):
@@ -267,8 +282,12 @@ def test_names_roles_steps_and_evaluations_are_told():
     assert told == {
         "euler": ("teacher", 5, 5),
         "heun": ("teacher", 5, 9),
+        "2m": ("teacher", 5, 5),
+        "sde": ("teacher", 5, 5),
+        "2m sde": ("teacher", 5, 5),
         "one": ("student", 1, 1),
         "four": ("student", 4, 4),
+        "renoised": ("student", 4, 4),
         "mse": ("point", 1, 1),
     }
 
@@ -282,6 +301,10 @@ def test_descriptions_name_solver_steps_grid_and_network_evaluations():
     )
     student = StudentSampler("s", FlowMap(LinearFlow(), ConvNet()), uniform(1))
     assert student.description == "student, 1 step, 1 network evaluation"
+    told = {s.name: s.description for s in all_samplers(ConvNet(), LinearFlow())}
+    assert told["sde"] == "teacher, SDE(0.5) 5 steps, 5 network evaluations"
+    assert told["2m"] == "teacher, DPM-Solver++(2M) 5 steps, 5 network evaluations"
+    assert told["renoised"] == "student, 4 steps with new noise between, 4 network evaluations"
     assert "not a draw" in PointSampler("mse").description
 
 
@@ -293,9 +316,100 @@ def test_a_sampler_with_an_unknown_solver_or_a_broken_grid_cannot_be_made():
         TeacherSampler("t", model, "heun", (0.0, 1.0))
     with pytest.raises(ModelError, match="decrease"):
         StudentSampler("s", FlowMap(LinearFlow(), ConvNet()), ())
+    with pytest.raises(ModelError, match="eta"):
+        TeacherSampler("t", model, "sde", uniform(4))
 
 
-@pytest.mark.parametrize("index", range(5))
+def test_only_samplers_that_add_noise_on_the_way_say_so_and_a_single_step_never_does():
+    net, path = ConvNet(), LinearFlow()
+    told = {s.name: s.needs_noise for s in all_samplers(net, path)}
+    assert {name for name, needs in told.items() if needs} == {"sde", "2m sde", "renoised"}
+    assert not TeacherSampler("t", Teacher(path, net), "ancestral", uniform(1)).needs_noise
+    one = StudentSampler("s", FlowMap(path, net), uniform(1), renoised=True)
+    plain = StudentSampler("s", FlowMap(path, net), uniform(1))
+    assert not one.needs_noise
+    cond = photon_condition()
+    assert torch.equal(one.draw(noise(), cond), plain.draw(noise(), cond))
+
+
+@pytest.mark.parametrize("index", [3, 4, 7])
+def test_a_draw_follows_its_fresh_noise_and_without_it_there_is_none(index: int):
+    sampler, cond = all_samplers(ConvNet(), LinearFlow())[index], photon_condition()
+    first = sampler.draw(noise(), cond, fresh=fresh)
+    assert torch.equal(sampler.draw(noise(), cond, fresh=fresh), first)
+    other = sampler.draw(noise(), cond, fresh=lambda step: fresh(step + 50))
+    assert float((other - first).abs().max()) > 0.01
+    with pytest.raises(ValueError, match="pass fresh"):
+        sampler.draw(noise(), cond)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2, 5, 6, 8])
+def test_samplers_that_need_no_noise_never_ask_for_it(index: int):
+    def refuse(step: int) -> Tensor:
+        raise AssertionError(step)
+
+    sampler = all_samplers(ConvNet(), LinearFlow())[index]
+    sampler.draw(noise(1), photon_condition(), fresh=refuse)
+
+
+@both_paths
+@pytest.mark.parametrize("index", range(9))
+def test_the_estimate_of_the_first_draw_is_told_before_every_step_and_ends_as_the_draw(
+    path: Path, index: int
+):
+    sampler, cond = all_samplers(ConvNet(), path)[index], photon_condition((13, 15))
+    count = 1 if sampler.role == "point" else 3
+    told: list[Tensor | int] = []
+    draws = sampler.draw(
+        noise(count),
+        cond,
+        lambda done, total: told.append(done),
+        fresh=fresh_for(count),
+        on_estimate=lambda estimate: told.append(estimate()),
+    )
+    estimates, steps = told[::2], told[1::2]
+    assert steps == list(range(1, sampler.nfe + 1))
+    assert all(image.shape == (13, 15) and image.dtype == torch.float32 for image in estimates)
+    assert torch.allclose(estimates[-1], draws[0], atol=1e-4)
+
+
+def test_the_first_estimate_of_an_exact_teacher_is_the_posterior_mean():
+    toy, path, told = blurred_image_posterior(), VPCosine(), []
+    sampler = TeacherSampler("t", Teacher(path, exact_teacher(toy, path)), "heun", uniform(4))
+    z = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(1), dtype=DOUBLE)
+    sampler.draw(z, bare(8, 8), on_estimate=lambda estimate: told.append(estimate()))
+    assert torch.allclose(told[0].flatten(), toy.mean, atol=1e-10)
+
+
+def test_an_estimate_that_nobody_looks_at_is_not_computed():
+    cond, decoded = photon_condition(), []
+
+    class Counting:
+        maps, vector = cond.maps, cond.vector
+
+        def decode(self, r: Tensor) -> Tensor:
+            decoded.append(len(r))
+            return cond.decode(r)
+
+    sampler = all_samplers(ConvNet(), LinearFlow())[1]
+    sampler.draw(noise(), Counting(), on_estimate=lambda estimate: None)
+    assert decoded == [3]
+
+
+@both_paths
+def test_a_renoised_student_with_the_exact_map_draws_from_the_posterior(path: Path):
+    toy = blurred_image_posterior()
+    dice = torch.Generator().manual_seed(8)
+    canvases = torch.randn(3, 4000, 1, 8, 8, generator=dice, dtype=DOUBLE)
+    student = FlowMap(path, exact_student(toy, path))
+    sampler = StudentSampler("s", student, uniform(3), renoised=True)
+    draws = sampler.draw(canvases[0], bare(8, 8), fresh=lambda i: canvases[i]).reshape(-1, 64)
+    assert torch.allclose(draws.mean(0), toy.mean, atol=0.05)
+    ratio = draws.var(0) / toy.covariance.diagonal()
+    assert torch.allclose(ratio, torch.ones_like(ratio), atol=0.12)
+
+
+@pytest.mark.parametrize("index", range(9))
 def test_samplers_are_frozen(index: int):
     sampler = all_samplers(ConvNet(), LinearFlow())[index]
     for item in fields(sampler):

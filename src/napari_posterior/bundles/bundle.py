@@ -22,7 +22,7 @@ from napari_posterior.sampling.conditioning import VECTOR, Conditioner, Normalis
 from napari_posterior.sampling.model import FlowMap, Teacher
 from napari_posterior.sampling.path import get_path
 from napari_posterior.sampling.samplers import PointSampler, StudentSampler, TeacherSampler
-from napari_posterior.sampling.tiling import tiled
+from napari_posterior.sampling.tiling import tiled, tiled_point
 
 if TYPE_CHECKING:
     import os
@@ -170,16 +170,28 @@ class Bundle:
             net = tiled(net, tile=tile, halo=halo, stride=STRIDE)
         path = get_path(self.card.path)
         if info.role == "student":
-            return StudentSampler(name, FlowMap(path, net), info.grid, label=info.label)
-        return TeacherSampler(name, Teacher(path, net), info.solver, info.grid, label=info.label)
+            return StudentSampler(
+                name,
+                FlowMap(path, net),
+                info.grid,
+                label=info.label,
+                renoised=info.solver == "renoise",
+            )
+        return TeacherSampler(
+            name, Teacher(path, net), info.solver, info.grid, label=info.label, eta=info.eta
+        )
 
-    def conditioner(self, device: str | torch.device = "cpu") -> Conditioner:
+    def conditioner(
+        self, device: str | torch.device = "cpu", *, tile: int | None = None
+    ) -> Conditioner:
         """Build what turns a measurement into network inputs.
 
         Parameters
         ----------
         device : str or torch.device
             Where the point estimate is computed; give the same to ``Conditioner.prepare``.
+        tile : int, optional
+            Side in pixels of the tiles it is computed on; None: the whole plane at once.
 
         Raises
         ------
@@ -187,7 +199,9 @@ class Bundle:
             If the weights of the point estimate do not fit.
         """
         net = self._net(self._part(POINT), torch.device(device))
-        return Conditioner(self._normaliser, net, stride=STRIDE)
+        halo = int(net.receptive_field)  # type: ignore[arg-type]  # nn.Module attribute
+        on_tiles = tiled_point(net, tile=tile, halo=halo, stride=STRIDE)
+        return Conditioner(self._normaliser, on_tiles, stride=STRIDE)
 
     def _part(self, name: str) -> PartFiles:
         if name not in self._parts:

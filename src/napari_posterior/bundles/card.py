@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from napari_posterior.bundles.certificate import Certificate  # noqa: TC001 - read by pydantic
+
 CARD_FILE = "posterior.json"
 CONFIG_FILE = "config.json"
 SAMPLER_FILE = "sampler.json"
@@ -212,23 +214,61 @@ class NetworkConfig(_Strict):
 
 
 class SolverConfig(_Strict):
-    """``sampler.json`` of a teacher: the solver, grid and precision of the reference."""
+    """``sampler.json`` of a teacher: the solver, grid and precision of the reference.
+
+    Attributes
+    ----------
+    solver : str
+        Name of the solver.
+    eta : float or None
+        Share of renewed noise of the solver ``"sde"``.
+    grid : str
+        Name of the time grid.
+    rho, sigma_max, sigma_min : float or None
+        Options of that grid.
+    steps, nfe : int
+        Grid intervals, and network evaluations per sample.
+    precision : str
+        ``"float32"`` or ``"bfloat16"``.
+    certificate : Certificate or None
+        What the reference was measured to lose, band by band; None where it was not.
+    """
 
     kind: Literal["solver"] = "solver"
     solver: str
+    eta: Annotated[float, Field(ge=0, le=1)] | None = None
     grid: str
     rho: float | None = None
+    sigma_max: float | None = None
+    sigma_min: float | None = None
     steps: Annotated[int, Field(ge=1, le=512)]
     nfe: Annotated[int, Field(ge=1)]
     precision: Literal["float32", "bfloat16"] = "float32"
+    certificate: Certificate | None = None
 
 
 class FlowMapConfig(_Strict):
-    """``sampler.json`` of a student: a time grid for each step count that was trained."""
+    """``sampler.json`` of a student: a time grid for each step count that was trained.
+
+    Attributes
+    ----------
+    mode : str
+        ``"follow"``: along the flow map; ``"renoise"``: a clean image at every step, and new noise
+        up to the next time, as consistency models are sampled.
+    grids : dict
+        Times from 1 to 0 by number of steps.
+    default_steps : int
+        Steps where none are asked for.
+    any_steps : str or None
+        Name of the grid for numbers of steps without one of their own, for a student that was
+        trained between any two times; None: it takes no other number.
+    """
 
     kind: Literal["flowmap"] = "flowmap"
+    mode: Literal["follow", "renoise"] = "follow"
     grids: dict[str, tuple[float, ...]]
     default_steps: Annotated[int, Field(ge=1)]
+    any_steps: str | None = None
 
     @model_validator(mode="after")
     def _grids_run_from_noise_to_data(self) -> Self:

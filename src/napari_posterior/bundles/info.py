@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from napari_posterior.bundles.card import FlowMapConfig, PointConfig, SolverConfig
-from napari_posterior.bundles.parts import grid_options, teacher_grid
+from napari_posterior.bundles.parts import grid_options, student_grid, teacher_grid
 from napari_posterior.errors import InputError
 from napari_posterior.sampling.grid import grid_label
-from napari_posterior.sampling.solvers import nfe
+from napari_posterior.sampling.path import get_path
+from napari_posterior.sampling.solvers import get_solver, nfe
 
 if TYPE_CHECKING:
     from napari_posterior.bundles.parts import PartFiles
@@ -35,7 +36,8 @@ class SamplerInfo:
     nfe : int
         Network evaluations per sample.
     solver : str
-        Solver of a teacher, ``"jump"`` for a student, ``"none"`` for a point estimate.
+        Solver of a teacher; ``"jump"`` or ``"renoise"`` for a student; ``"none"`` for a point
+        estimate.
     grid : tuple of float
         Times from 1 to 0; empty for a point estimate.
     label : str
@@ -48,6 +50,11 @@ class SamplerInfo:
         SHA-256 of the weights file.
     description : str
         One phrase for people.
+    needs_noise : bool
+        Whether a draw takes fresh noise on its way; if so, draws of teacher and student on the
+        same canvas are not coupled.
+    eta : float or None
+        Share of renewed noise of the solver ``"sde"``.
     """
 
     name: str
@@ -61,6 +68,8 @@ class SamplerInfo:
     reference: bool
     weights: str
     description: str
+    needs_noise: bool = False
+    eta: float | None = None
 
 
 def describe(part: PartFiles, *, steps: int | None, precision: str) -> SamplerInfo:
@@ -96,6 +105,7 @@ def _describe_teacher(
     if not 1 <= count <= MAX_STEPS:
         raise InputError(f"the teacher takes 1 to {MAX_STEPS} steps, not {count}")
     reference = count == config.steps and precision == config.precision
+    solver = config.solver if config.eta is None else f"{config.solver}({config.eta:g})"
     calls, label = nfe(config.solver, count), grid_label(config.grid, **grid_options(config))
     return SamplerInfo(
         name=part.name,
@@ -103,15 +113,17 @@ def _describe_teacher(
         steps=count,
         nfe=calls,
         solver=config.solver,
-        grid=teacher_grid(config, count),
+        grid=teacher_grid(config, count, get_path(part.path)),
         label=label,
         precision=precision,
         reference=reference,
         weights=part.weights.sha256,
         description=(
-            f"{'reference' if reference else 'teacher, not the reference'}: {config.solver}, "
+            f"{'reference' if reference else 'teacher, not the reference'}: {solver}, "
             f"{count} steps on {label}, {calls} network evaluations per sample, {precision}"
         ),
+        needs_noise=count > 1 and get_solver(config.solver, config.eta).needs_noise,
+        eta=config.eta,
     )
 
 
@@ -137,25 +149,34 @@ def _describe_student(
     part: PartFiles, config: FlowMapConfig, steps: int | None, precision: str
 ) -> SamplerInfo:
     count = config.default_steps if steps is None else steps
-    if count not in config.step_counts:
+    if config.any_steps is not None and not 1 <= count <= MAX_STEPS:
+        raise InputError(f"the student {part.name!r} takes 1 to {MAX_STEPS} steps, not {count}")
+    grid = student_grid(config, count, get_path(part.path))
+    if grid is None:
         raise InputError(
             f"the student {part.name!r} was not trained for {count} steps; "
             f"give {_either(config.step_counts)}, or none for the default"
         )
-    grid = config.grids[str(count)]
-    unit = "step, 1 network evaluation" if count == 1 else f"steps, {count} network evaluations"
+    renoised = config.mode == "renoise"
+    between = " with new noise between" if renoised and count > 1 else ""
+    unit = (
+        "step, 1 network evaluation"
+        if count == 1
+        else f"steps{between}, {count} network evaluations"
+    )
     return SamplerInfo(
         name=part.name,
         role="student",
         steps=count,
         nfe=count,
-        solver="jump",
+        solver="renoise" if renoised else "jump",
         grid=grid,
         label="",
         precision=precision,
         reference=False,
         weights=part.weights.sha256,
         description=f"student {part.name!r}: {count} {unit} per sample, {precision}",
+        needs_noise=renoised and count > 1,
     )
 
 

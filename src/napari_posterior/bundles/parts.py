@@ -11,6 +11,7 @@ from napari_posterior.bundles.card import (
     SAMPLER_FILE,
     TEACHER,
     WEIGHTS_FILE,
+    FlowMapConfig,
     NetworkConfig,
     SolverConfig,
     part_folder,
@@ -18,15 +19,25 @@ from napari_posterior.bundles.card import (
 from napari_posterior.bundles.reading import parse, read_json, read_sampler
 from napari_posterior.errors import ModelError
 from napari_posterior.sampling.grid import make_grid
-from napari_posterior.sampling.solvers import nfe
+from napari_posterior.sampling.path import get_path
+from napari_posterior.sampling.solvers import get_solver, nfe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from pathlib import Path as Folder
 
     from napari_posterior.bundles.card import FileRecord, ModelCard, SamplerConfig
+    from napari_posterior.sampling.path import Path
 
-__all__ = ["PartFiles", "check_parts", "part_folder", "read_parts", "teacher_grid"]
+__all__ = [
+    "PartFiles",
+    "check_parts",
+    "grid_options",
+    "part_folder",
+    "read_parts",
+    "student_grid",
+    "teacher_grid",
+]
 
 _KINDS = {"teacher": "solver", "student": "flowmap", "point": "point"}
 
@@ -47,6 +58,8 @@ class PartFiles:
         How it is sampled.
     weights : FileRecord
         Checksum of the weights file.
+    path : str
+        Probability path of the bundle.
     """
 
     name: str
@@ -54,6 +67,7 @@ class PartFiles:
     config: NetworkConfig
     sampler: SamplerConfig
     weights: FileRecord
+    path: str
 
     @property
     def role(self) -> str:
@@ -66,7 +80,7 @@ class PartFiles:
         return f"{self.folder}/{WEIGHTS_FILE}"
 
 
-def read_parts(folder: Path, card: ModelCard) -> dict[str, PartFiles]:
+def read_parts(folder: Folder, card: ModelCard) -> dict[str, PartFiles]:
     """Read the JSON files of every part that the card lists.
 
     Raises
@@ -87,6 +101,7 @@ def read_parts(folder: Path, card: ModelCard) -> dict[str, PartFiles]:
             config=parse(NetworkConfig, read_json(path), path),
             sampler=read_sampler(folder / where / SAMPLER_FILE),
             weights=card.files[f"{where}/{WEIGHTS_FILE}"],
+            path=card.path,
         )
     check_parts(parts, card.path)
     return parts
@@ -126,9 +141,12 @@ def check_parts(parts: Mapping[str, PartFiles], path: str) -> None:
             )
         if part.role != "point" and part.config.arch_kwargs.get("path", path) != path:
             raise ModelError(f"{part.folder}/{CONFIG_FILE} names another path than {path!r}")
+        if isinstance(part.sampler, FlowMapConfig) and part.sampler.any_steps is not None:
+            make_grid(part.sampler.any_steps, 1, get_path(path))
     config = teacher.sampler
     if isinstance(config, SolverConfig):
-        teacher_grid(config, config.steps)
+        teacher_grid(config, config.steps, get_path(path))
+        get_solver(config.solver, config.eta)
         if config.nfe != nfe(config.solver, config.steps):
             raise ModelError(
                 f"teacher/{SAMPLER_FILE} says {config.nfe} network evaluations, and "
@@ -136,11 +154,40 @@ def check_parts(parts: Mapping[str, PartFiles], path: str) -> None:
             )
 
 
-def teacher_grid(config: SolverConfig, steps: int) -> tuple[float, ...]:
-    """Return the times of a teacher's sampler, ``steps + 1`` of them from 1 to 0."""
-    return make_grid(config.grid, steps, **grid_options(config))
+def teacher_grid(config: SolverConfig, steps: int, path: Path | None = None) -> tuple[float, ...]:
+    """Return the times of a teacher's sampler, ``steps + 1`` of them from 1 to 0.
+
+    Parameters
+    ----------
+    config : SolverConfig
+        Names the grid.
+    steps : int
+        Grid intervals.
+    path : Path, optional
+        Path of the bundle; needed by the grids ``"logsnr"`` and ``"karras"``.
+
+    Raises
+    ------
+    ModelError
+        If the grid or one of its options is unknown, or it needs the path.
+    """
+    return make_grid(config.grid, steps, path, **grid_options(config))
+
+
+def student_grid(config: FlowMapConfig, steps: int, path: Path) -> tuple[float, ...] | None:
+    """Return the times of a student's sampler; None where it was not trained for these steps.
+
+    Raises
+    ------
+    ModelError
+        If its grid for any number of steps is unknown.
+    """
+    if str(steps) in config.grids:
+        return config.grids[str(steps)]
+    return None if config.any_steps is None else make_grid(config.any_steps, steps, path)
 
 
 def grid_options(config: SolverConfig) -> dict[str, float]:
     """Return the options of a teacher's grid."""
-    return {} if config.rho is None else {"rho": config.rho}
+    given = {"rho": config.rho, "sigma_max": config.sigma_max, "sigma_min": config.sigma_min}
+    return {name: value for name, value in given.items() if value is not None}

@@ -15,13 +15,19 @@ from napari_posterior.errors import InputError, ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_posterior.sampling.path import Path
+
     Grid = tuple[float, ...]
 
 __all__ = [
     "GRIDS",
     "MAX_STEPS",
+    "SIGMA_MAX",
+    "SIGMA_MIN",
     "check_grid",
     "grid_label",
+    "karras",
+    "logsnr",
     "make_grid",
     "power_early",
     "power_late",
@@ -30,6 +36,12 @@ __all__ = [
 
 MAX_STEPS: Final = 1000
 """Most steps a grid may have: beyond it the times add cost and no accuracy in float32."""
+
+SIGMA_MAX: Final = 80.0
+"""Noise over signal from which the grids in sigma come down (Karras et al. 2022)."""
+
+SIGMA_MIN: Final = 0.002
+"""Noise over signal at the last time but one of the grids in sigma."""
 
 
 def uniform(n: int) -> Grid:
@@ -70,14 +82,76 @@ def power_early(n: int, rho: float = 1.67) -> Grid:
     return _fix_ends([((n - i) / n) ** rho for i in range(n + 1)])
 
 
+def logsnr(
+    n: int, sigma_max: float = SIGMA_MAX, sigma_min: float = SIGMA_MIN, *, path: Path
+) -> Grid:
+    """Return times equally far apart in log-SNR (Lu et al. 2022).
+
+    ``beta / alpha`` falls geometrically from `sigma_max` to `sigma_min` over ``n`` times, of which
+    the first is moved to 1; the last step goes on to 0. Structure finer than ten times `sigma_min`
+    in network units loses variance in that last step.
+
+    Parameters
+    ----------
+    n : int
+        Number of steps.
+    sigma_max, sigma_min : float
+        Noise over signal near the noisy and at the clean end.
+    path : Path
+        Says at which time there is how much noise.
+
+    Raises
+    ------
+    InputError
+        If `n` is not between 1 and `MAX_STEPS`, or the sigmas are not positive and falling.
+    """
+    _check_sigmas(sigma_max, sigma_min)
+    ratio = sigma_min / sigma_max
+    return _from_sigmas(n, path, lambda share: float(sigma_max * ratio**share))
+
+
+def karras(
+    n: int,
+    rho: float = 7.0,
+    sigma_max: float = SIGMA_MAX,
+    sigma_min: float = SIGMA_MIN,
+    *,
+    path: Path,
+) -> Grid:
+    """Return times whose ``(beta / alpha)^(1 / rho)`` are equally far apart (Karras et al. 2022).
+
+    Ends as in :func:`logsnr`, which is the limit of a large `rho`.
+
+    Raises
+    ------
+    InputError
+        If `n`, `rho` or the sigmas are out of range.
+    """
+    _check_rho(rho)
+    _check_sigmas(sigma_max, sigma_min)
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return _from_sigmas(n, path, lambda share: float((high + share * (low - high)) ** rho))
+
+
 GRIDS: Final[dict[str, Callable[..., Grid]]] = {
     "uniform": uniform,
     "power_late": power_late,
     "power_early": power_early,
+    "logsnr": logsnr,
+    "karras": karras,
+}
+
+_SIGMAS: Final = frozenset({"sigma_max", "sigma_min"})
+_OPTIONS: Final[dict[str, frozenset[str]]] = {
+    "uniform": frozenset(),
+    "power_late": frozenset({"rho"}),
+    "power_early": frozenset({"rho"}),
+    "logsnr": _SIGMAS,
+    "karras": _SIGMAS | {"rho"},
 }
 
 
-def make_grid(name: str, n: int, **options: float) -> Grid:
+def make_grid(name: str, n: int, path: Path | None = None, /, **options: float) -> Grid:
     """Return the grid called `name` with `n` steps.
 
     Parameters
@@ -86,8 +160,10 @@ def make_grid(name: str, n: int, **options: float) -> Grid:
         A key of `GRIDS`.
     n : int
         Number of steps.
+    path : Path, optional
+        The path of the teacher; needed by ``"logsnr"`` and ``"karras"``.
     **options : float
-        Options of that grid, such as ``rho``.
+        Options of that grid: ``rho``, ``sigma_max``, ``sigma_min``.
 
     Returns
     -------
@@ -97,16 +173,20 @@ def make_grid(name: str, n: int, **options: float) -> Grid:
     Raises
     ------
     ModelError
-        If the name or an option is unknown.
+        If the name or an option is unknown, or the grid needs the path.
     InputError
         If `n` or an option is out of range.
     """
     if name not in GRIDS:
         raise ModelError(f"unknown grid {name!r}; use one of {', '.join(GRIDS)}")
-    unknown = set(options) - ({"rho"} if name != "uniform" else set())
+    unknown = set(options) - _OPTIONS[name]
     if unknown:
         raise ModelError(f"the grid {name!r} has no option {sorted(unknown)[0]!r}; remove it")
-    return GRIDS[name](n, **options)
+    if not _OPTIONS[name] & _SIGMAS:
+        return GRIDS[name](n, **options)
+    if path is None:
+        raise ModelError(f"the times of the grid {name!r} depend on the path; give the path too")
+    return GRIDS[name](n, path=path, **options)
 
 
 def grid_label(name: str, **options: float) -> str:
@@ -127,6 +207,12 @@ def check_grid(grid: Sequence[float]) -> None:
         raise ModelError("the time grid must decrease from 1 to 0; use fewer steps or another grid")
 
 
+def _from_sigmas(n: int, path: Path, sigma: Callable[[float], float]) -> Grid:
+    _check_steps(n)
+    inner = [path.time_of_sigma(sigma(i / (n - 1))) for i in range(1, n)]
+    return _fix_ends([1.0, *inner, 0.0])
+
+
 def _fix_ends(times: list[float]) -> Grid:
     grid = (1.0, *times[1:-1], 0.0)
     check_grid(grid)
@@ -141,3 +227,11 @@ def _check_steps(n: int) -> None:
 def _check_rho(rho: float) -> None:
     if not (math.isfinite(rho) and rho > 0):
         raise InputError(f"the grid exponent is {rho}; give a positive number")
+
+
+def _check_sigmas(sigma_max: float, sigma_min: float) -> None:
+    if not 0 < sigma_min < sigma_max < math.inf:
+        raise InputError(
+            f"the grid goes from sigma {sigma_max} to {sigma_min}; give two positive numbers, the "
+            "first the larger one"
+        )

@@ -1,5 +1,7 @@
 """What a network means: a teacher is a velocity field, a student is a flow map.
 
+A network that predicts something else than ``F`` is adapted by one line of `PREDICTIONS`.
+
 Both hold the same kind of network, called with two times. The teacher's are equal; a student whose
 network ignores the second one is the teacher's Euler sampler.
 """
@@ -7,16 +9,33 @@ network ignores the second one is the teacher's Euler sampler.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
 
+from napari_posterior.errors import ModelError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
-    from napari_posterior.sampling.path import Path
+    from napari_posterior.sampling.path import Path, Time
 
-__all__ = ["Conditions", "FlowMap", "Teacher", "VelocityNet"]
+__all__ = ["PREDICTIONS", "Conditions", "FlowMap", "Teacher", "VelocityNet"]
+
+PREDICTIONS: Final[dict[str, Callable[[Path, Tensor, Time, Tensor], Tensor]]] = {
+    "F": lambda path, x, t, F: F,
+    "x0": lambda path, x, t, data: path.F_from_data(x, t, data),
+    "eps": lambda path, x, t, eps: path.F_from_eps(x, t, eps),
+    "v": lambda path, x, t, v: path.F_from_v(x, t, v),
+    "velocity": lambda path, x, t, u: path.F_from_velocity(u),
+    "score": lambda path, x, t, score: path.F_from_score(x, t, score),
+}
+"""How ``F`` follows from what a network predicts, for a state x at time t."""
+
+_BLIND_AT_NOISE: Final = ("eps", "score")
+_SIGMA_BLIND: Final = 80.0
 
 
 class VelocityNet(Protocol):
@@ -63,10 +82,24 @@ class Teacher:
         The path on which the network was trained.
     net : VelocityNet
         The network.
+    prediction : str
+        What it predicts, a key of `PREDICTIONS`. At t = 1 noise or a score say nothing of the
+        image: such a network is asked where the noise is 80 times the image instead.
+
+    Raises
+    ------
+    ModelError
+        If the prediction is unknown.
     """
 
     path: Path
     net: VelocityNet
+    prediction: str = "F"
+
+    def __post_init__(self) -> None:
+        if self.prediction not in PREDICTIONS:
+            known = ", ".join(PREDICTIONS)
+            raise ModelError(f"unknown prediction {self.prediction!r}; use one of {known}")
 
     def F(self, x: Tensor, t: float | Tensor, cond: Conditions) -> Tensor:
         """Return the normalised velocity of `x` at time `t`.
@@ -84,7 +117,11 @@ class Teacher:
         -------
         Tensor, (B, 1, H, W)
         """
-        return _call(self.net, x, t, t, cond)
+        if self.prediction in _BLIND_AT_NOISE:
+            latest = self.path.time_of_sigma(_SIGMA_BLIND)
+            t = t.clamp(max=latest) if isinstance(t, torch.Tensor) else min(t, latest)
+        predicted = _call(self.net, x, t, t, cond)
+        return PREDICTIONS[self.prediction](self.path, x, _align(t), predicted)
 
 
 @dataclass(frozen=True)
@@ -102,6 +139,10 @@ class FlowMap:
     path: Path
     net: VelocityNet
 
+    def F(self, x: Tensor, s: float | Tensor, t: float | Tensor, cond: Conditions) -> Tensor:
+        """Return the effective velocity of the jump from `s` to `t`; see :meth:`jump`."""
+        return _call(self.net, x, s, t, cond)
+
     def jump(self, x: Tensor, s: float | Tensor, t: float | Tensor, cond: Conditions) -> Tensor:
         """Return the state at time `t` of the trajectory that is at `x` at time `s`.
 
@@ -118,7 +159,7 @@ class FlowMap:
         -------
         Tensor, (B, 1, H, W)
         """
-        F = _call(self.net, x, s, t, cond)
+        F = self.F(x, s, t, cond)
         return self.path.jump(x, _align(s), _align(t), F)
 
 

@@ -8,6 +8,7 @@ sample, and teacher and student start from the same noise.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,11 +16,11 @@ import torch
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-__all__ = ["canvas", "normal", "philox4x32"]
+__all__ = ["canvas", "normal", "philox4x32", "stream"]
 
 _MULTIPLIER = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -119,13 +120,48 @@ def canvas(
     seed: int,
     plane: int = 0,
     step: int = 0,
+    origin: tuple[int, int] = (0, 0),
     device: str | torch.device = "cpu",
 ) -> Tensor:
     """Return the noise canvases of several samples, (K, 1, H, W) float32; see :func:`normal`."""
-    fields = [
-        normal(shape, seed=seed, sample=k, step=step, plane=plane, device=device) for k in samples
-    ]
-    return torch.stack(fields)[:, None]
+    make = partial(normal, shape, seed=seed, step=step, plane=plane, origin=origin, device=device)
+    return torch.stack([make(sample=k) for k in samples])[:, None]
+
+
+def stream(
+    samples: Sequence[int],
+    shape: tuple[int, int],
+    *,
+    seed: int,
+    plane: int = 0,
+    origin: tuple[int, int] = (0, 0),
+    device: str | torch.device = "cpu",
+) -> Callable[[int], Tensor]:
+    """Return the fresh noise of several samples: ``stream(...)(step)`` is their canvas of a step.
+
+    Step 0 is the canvas a draw starts from; a sampler that needs noise asks for step 1 and on.
+
+    Parameters
+    ----------
+    samples : sequence of int
+        Samples, each with noise of its own.
+    shape : (H, W)
+        Pixels.
+    seed, plane, origin, device
+        As in :func:`normal`.
+
+    Returns
+    -------
+    callable
+        From step to a tensor (K, 1, H, W), float32.
+    """
+
+    def fresh(step: int) -> Tensor:
+        return canvas(
+            samples, shape, seed=seed, plane=plane, step=step, origin=origin, device=device
+        )
+
+    return fresh
 
 
 def _box_muller(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,8 +16,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-
 from napari_posterior.errors import ModelError
 
 if TYPE_CHECKING:
@@ -54,6 +52,16 @@ class Path(ABC):
     def dbeta(self, t: Time) -> Time:
         """Time derivative of :meth:`beta`."""
 
+    @abstractmethod
+    def time_of_sigma(self, sigma: float) -> float:
+        """Return the time at which ``beta / alpha`` is `sigma`."""
+
+    def logsnr(self, t: float) -> float:
+        """Return ``log(alpha / beta)``: -inf at t = 1 and inf at t = 0."""
+        if t in (0.0, 1.0):
+            return math.inf if t == 0.0 else -math.inf
+        return math.log(float(self.alpha(t)) / float(self.beta(t)))
+
     def noise(self, x0: Tensor, t: Time, eps: Tensor) -> Tensor:
         """Return ``x_t = alpha_t x0 + beta_t eps``."""
         return self.alpha(t) * x0 + self.beta(t) * eps
@@ -81,6 +89,16 @@ class Path(ABC):
     def F_from_eps(self, x: Tensor, t: Time, eps: Tensor) -> Tensor:
         """Return ``F`` of a noise prediction; undefined where ``alpha`` is 0 (t = 1)."""
         return (eps + self.dalpha(t) / self.W * x) / self.alpha(t)
+
+    def F_from_v(self, x: Tensor, t: Time, v: Tensor) -> Tensor:
+        """Return ``F`` of a v-prediction ``v = alpha eps - beta x0`` (Salimans & Ho 2022)."""
+        alpha, beta = self.alpha(t), self.beta(t)
+        turn = (alpha * self.dalpha(t) + beta * self.dbeta(t)) / self.W
+        return (turn * x + v) / (alpha**2 + beta**2)
+
+    def F_from_velocity(self, u: Tensor) -> Tensor:
+        """Return ``F`` of the time derivative ``u = dx/dt`` of the probability flow."""
+        return u / self.W
 
     def F_from_score(self, x: Tensor, t: Time, score: Tensor) -> Tensor:
         """Return ``F`` of a score; undefined where ``alpha`` is 0 (t = 1)."""
@@ -129,6 +147,9 @@ class LinearFlow(Path):
     def dbeta(self, t: Time) -> Time:  # noqa: D102
         return 1.0
 
+    def time_of_sigma(self, sigma: float) -> float:  # noqa: D102
+        return sigma / (1.0 + sigma)
+
 
 @dataclass(frozen=True)
 class VPCosine(Path):
@@ -149,13 +170,16 @@ class VPCosine(Path):
     def dbeta(self, t: Time) -> Time:  # noqa: D102
         return self.W * _cos(self.W * t)
 
+    def time_of_sigma(self, sigma: float) -> float:  # noqa: D102
+        return math.atan(sigma) / self.W
+
 
 def _cos(angle: Time) -> Time:
-    return math.cos(angle) if isinstance(angle, (int, float)) else torch.cos(angle)
+    return math.cos(angle) if isinstance(angle, (int, float)) else angle.cos()
 
 
 def _sin(angle: Time) -> Time:
-    return math.sin(angle) if isinstance(angle, (int, float)) else torch.sin(angle)
+    return math.sin(angle) if isinstance(angle, (int, float)) else angle.sin()
 
 
 PATHS: dict[str, type[Path]] = {cls.name: cls for cls in (LinearFlow, VPCosine)}

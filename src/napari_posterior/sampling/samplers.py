@@ -10,7 +10,7 @@ import torch
 from napari_posterior.errors import InputError
 from napari_posterior.sampling.grid import check_grid
 from napari_posterior.sampling.model import Conditions
-from napari_posterior.sampling.solvers import nfe, solve, walk
+from napari_posterior.sampling.solvers import get_solver, nfe, renoise, solve, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_posterior.sampling.model import FlowMap, Teacher
+    from napari_posterior.sampling.path import Path
+    from napari_posterior.sampling.solvers import Fresh, OnData
 
     Role = Literal["teacher", "student", "point"]
     OnStep = Callable[[int, int], None]
+    OnEstimate = Callable[[Callable[[], Tensor]], None]
 
 __all__ = ["PointSampler", "Sampler", "SamplerCondition", "StudentSampler", "TeacherSampler"]
 
@@ -61,7 +64,20 @@ class Sampler(Protocol):
         """Words for a report: role, solver, steps, grid, network evaluations."""
         ...
 
-    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
+    @property
+    def needs_noise(self) -> bool:
+        """Whether :meth:`draw` takes fresh noise on its way, beside the canvases it starts from."""
+        ...
+
+    def draw(
+        self,
+        z: Tensor,
+        cond: SamplerCondition,
+        on_step: OnStep | None = None,
+        *,
+        fresh: Fresh | None = None,
+        on_estimate: OnEstimate | None = None,
+    ) -> Tensor:
         """Turn noise canvases into draws.
 
         Parameters
@@ -73,11 +89,23 @@ class Sampler(Protocol):
         on_step : callable, optional
             Called as ``on_step(done, total)`` after every network call, ``total`` being `nfe`; an
             exception it raises ends the draw before the next call.
+        fresh : callable, optional
+            ``fresh(i)`` is the noise, (K, 1, Hp, Wp), that joins at the `i`-th time of the grid,
+            ``1 <= i < steps``; the canvases are its step 0. Needed where `needs_noise`.
+        on_estimate : callable, optional
+            Called after every network call and before `on_step` with a function that returns the
+            current estimate of the clean image of the first draw, (H, W) photoelectrons per pixel.
+            The estimate costs something only where that function is called, which must be then.
 
         Returns
         -------
         Tensor, (K, H, W)
             Photoelectrons per pixel. Never clipped.
+
+        Raises
+        ------
+        ValueError
+            If the canvases do not fit the condition, or `fresh` is missing where it is needed.
         """
         ...
 
@@ -98,11 +126,13 @@ class TeacherSampler:
         Decreasing times from 1.0 to 0.0.
     label : str
         Words for the grid, such as ``"power_late(0.6)"``.
+    eta : float, optional
+        Share of renewed noise, from 0 to 1, of the solver ``"sde"``.
 
     Raises
     ------
     ModelError
-        If the solver is unknown or the grid does not decrease from 1 to 0.
+        If the solver is unknown, `eta` does not fit it, or the grid does not decrease from 1 to 0.
     """
 
     name: str
@@ -110,12 +140,13 @@ class TeacherSampler:
     solver: str
     grid: tuple[float, ...]
     label: str = field(default="", kw_only=True)
+    eta: float | None = field(default=None, kw_only=True)
 
     role: Role = field(default="teacher", init=False)
 
     def __post_init__(self) -> None:
         check_grid(self.grid)
-        nfe(self.solver, self.steps)
+        get_solver(self.solver, self.eta)
 
     @property
     def steps(self) -> int:
@@ -128,26 +159,53 @@ class TeacherSampler:
         return nfe(self.solver, self.steps)
 
     @property
+    def needs_noise(self) -> bool:
+        """Whether a draw takes fresh noise on its way."""
+        return self.steps > 1 and get_solver(self.solver, self.eta).needs_noise
+
+    @property
     def description(self) -> str:
         """Such as ``"teacher, Heun 16 steps, grid power_late(0.6), 31 network evaluations"``."""
-        solver = f"{self.solver.capitalize()} {_count(self.steps, 'step')}"
+        share = "" if self.eta is None else f"({self.eta:g})"
+        title = get_solver(self.solver, self.eta).title
+        solver = f"{title}{share} {_count(self.steps, 'step')}"
         return _describe(self.role, solver, self.label, self.nfe)
 
     @torch.no_grad()
-    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
-        """Draw by solving the probability-flow ODE; see :meth:`Sampler.draw`."""
+    def draw(
+        self,
+        z: Tensor,
+        cond: SamplerCondition,
+        on_step: OnStep | None = None,
+        *,
+        fresh: Fresh | None = None,
+        on_estimate: OnEstimate | None = None,
+    ) -> Tensor:
+        """Draw by solving the probability-flow ODE or its SDE; see :meth:`Sampler.draw`."""
         _check_canvas(z, cond)
+        _check_noise(self, fresh)
         model = self.model
 
         def velocity(x: Tensor, t: float) -> Tensor:
             return model.F(x, t, cond)
 
-        return cond.decode(solve(velocity, model.path, self.solver, self.grid, z, on_step))
+        end = solve(
+            velocity,
+            model.path,
+            self.solver,
+            self.grid,
+            z,
+            on_step,
+            _watcher(model.path, cond, on_estimate),
+            fresh=fresh,
+            eta=self.eta,
+        )
+        return cond.decode(end)
 
 
 @dataclass(frozen=True)
 class StudentSampler:
-    """A flow map followed along a grid: one network call a step.
+    """A flow map along a grid, one network call a step, with or without new noise between.
 
     Parameters
     ----------
@@ -159,6 +217,10 @@ class StudentSampler:
         Decreasing times from 1.0 to 0.0.
     label : str
         Words for the grid; empty for a student of one step.
+    renoised : bool
+        Jump to a clean image at every step and add new noise up to the next time, as consistency
+        models do, instead of following the flow map. Draws then lose their coupling with the
+        teacher's on the same canvas.
 
     Raises
     ------
@@ -170,6 +232,7 @@ class StudentSampler:
     model: FlowMap
     grid: tuple[float, ...]
     label: str = field(default="", kw_only=True)
+    renoised: bool = field(default=False, kw_only=True)
 
     role: Role = field(default="student", init=False)
 
@@ -187,19 +250,39 @@ class StudentSampler:
         return self.steps
 
     @property
+    def needs_noise(self) -> bool:
+        """Whether a draw takes fresh noise on its way."""
+        return self.renoised and self.steps > 1
+
+    @property
     def description(self) -> str:
         """Such as ``"student, 1 step, 1 network evaluation"``."""
-        return _describe(self.role, _count(self.steps, "step"), self.label, self.nfe)
+        between = " with new noise between" if self.needs_noise else ""
+        return _describe(self.role, _count(self.steps, "step") + between, self.label, self.nfe)
 
     @torch.no_grad()
-    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
-        """Draw by following the flow map; see :meth:`Sampler.draw`."""
+    def draw(
+        self,
+        z: Tensor,
+        cond: SamplerCondition,
+        on_step: OnStep | None = None,
+        *,
+        fresh: Fresh | None = None,
+        on_estimate: OnEstimate | None = None,
+    ) -> Tensor:
+        """Draw by following the flow map, or by re-noising; see :meth:`Sampler.draw`."""
         _check_canvas(z, cond)
-        model = self.model
+        _check_noise(self, fresh)
+        model, see = self.model, _watcher(self.model.path, cond, on_estimate)
 
         def jump(x: Tensor, s: float, t: float) -> Tensor:
-            return model.jump(x, s, t, cond)
+            F = model.F(x, s, t, cond)
+            if see is not None:
+                see(x, s, F)
+            return model.path.jump(x, s, t, F)
 
+        if self.renoised and fresh is not None:
+            return cond.decode(renoise(jump, model.path, self.grid, z, fresh, on_step))
         return cond.decode(walk(jump, self.grid, z, on_step))
 
 
@@ -218,6 +301,7 @@ class PointSampler:
     role: Role = field(default="point", init=False)
     steps: int = field(default=1, init=False)
     nfe: int = field(default=1, init=False)
+    needs_noise: bool = field(default=False, init=False)
 
     @property
     def description(self) -> str:
@@ -225,7 +309,15 @@ class PointSampler:
         return "point estimate, not a draw, 1 network evaluation"
 
     @torch.no_grad()
-    def draw(self, z: Tensor, cond: SamplerCondition, on_step: OnStep | None = None) -> Tensor:
+    def draw(
+        self,
+        z: Tensor,
+        cond: SamplerCondition,
+        on_step: OnStep | None = None,
+        *,
+        fresh: Fresh | None = None,
+        on_estimate: OnEstimate | None = None,
+    ) -> Tensor:
         """Return the centre, (1, H, W); the noise is ignored; see :meth:`Sampler.draw`.
 
         Its network evaluation was made when the measurement was prepared, and is reported here.
@@ -242,9 +334,26 @@ class PointSampler:
             )
         _check_canvas(z, cond)
         image = cond.decode(torch.zeros_like(z))
+        if on_estimate is not None:
+            on_estimate(lambda: image[0])
         if on_step is not None:
             on_step(1, 1)
         return image
+
+
+def _watcher(path: Path, cond: SamplerCondition, on_estimate: OnEstimate | None) -> OnData | None:
+    if on_estimate is None:
+        return None
+
+    def see(x: Tensor, t: float, F: Tensor) -> None:
+        on_estimate(lambda: cond.decode(path.data_from_F(x[:1], t, F[:1]))[0])
+
+    return see
+
+
+def _check_noise(sampler: TeacherSampler | StudentSampler, fresh: Fresh | None) -> None:
+    if sampler.needs_noise and fresh is None:
+        raise ValueError(f"{sampler.name!r} takes fresh noise on its way; pass fresh")
 
 
 def _check_canvas(z: Tensor, cond: SamplerCondition) -> None:

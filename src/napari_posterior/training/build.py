@@ -234,7 +234,8 @@ def distill(
     if not isinstance(config, SolverConfig):
         raise InputError("the bundle's teacher has no solver; train it again")
     nodes = tuple(round(i * config.steps / _QUARTERS) for i in range(_QUARTERS + 1))
-    reference = Reference(config.solver, teacher_grid(config, config.steps), nodes)
+    grid = teacher_grid(config, config.steps, get_path(opened.card.path))
+    reference = Reference(config.solver, grid, nodes)
     trajectories = _make_targets(opened, parts, reference, plan, folder, report)
     minutes = dict(opened.card.training.minutes)
     steps, images = dict(opened.card.training.steps), dict(opened.card.training.images)

@@ -7,7 +7,6 @@ without the teacher in their loop.
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from napari_posterior.errors import ModelError
-from napari_posterior.sampling.solvers import SOLVERS
+from napari_posterior.sampling.solvers import trace
 from napari_posterior.training.fit import Progress
 from napari_posterior.training.recipes.point import standardise
 
@@ -64,9 +63,8 @@ class Reference:
             F: Tensor = net(x, at, at, maps, vector)
             return F
 
-        step, x, kept = SOLVERS[self.solver], z, {0: z}
-        for i, (s, t) in enumerate(itertools.pairwise(self.grid), start=1):
-            x = step(velocity, path, x, s, t)
+        kept = {0: z}
+        for i, x in enumerate(trace(velocity, path, self.solver, self.grid, z), start=1):
             if i in self.nodes:
                 kept[i] = x
         return torch.cat([kept[i] for i in self.nodes], dim=1)
