@@ -219,7 +219,7 @@ def test_arrays_lists_and_images_are_taken_and_other_things_are_not():
     with pytest.raises(InputError, match="rows of equal length"):
         as_image([[1, 2], [3]])
     for shape in ((), (9,), (2,) * 6):
-        with pytest.raises(InputError, match="2 to 4 axes"):
+        with pytest.raises(InputError, match="2 to 5 axes"):
             as_image(np.ones(shape))
 
 
@@ -230,6 +230,14 @@ def spoiled(value):
     data = np.random.default_rng(0).random((16, 16))
     data[3, 4] = value
     return data
+
+
+def test_an_image_may_have_five_axes_and_a_stack_of_its_samples_is_no_image():
+    geometry = Geometry.default((2, 2, 2, 16, 16))
+    data = np.arange(2 * 2 * 2 * 16 * 16.0).reshape(2, 2, 2, 16, 16)
+    check_image(Image(data, geometry))
+    with pytest.raises(InputError, match="has 6 axes; give at most 5"):
+        check_image(Image(data[None], geometry.with_samples()))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +256,6 @@ def spoiled(value):
         (np.ones((16, 16, 3), np.uint8), "colour"),
         (np.ones((16, 16, 4), np.uint8), "colour"),
         (np.ones((2, 16, 16, 3), np.uint8), "colour"),
-        (np.ones((2, 2, 2, 16, 16)), "has 5 axes; give at most 4"),
         (np.full((16, 16), 2, np.clongdouble).real, "values; give float32 or float64"),
     ],
 )
@@ -378,7 +385,7 @@ def make_bad_files(folder):
         ("folder.tif", "is a folder; give a TIFF"),
         ("objects.npy", "does not hold a plain array; save numbers"),
         ("archive.npz", "give a TIFF, NPY, PNG or JPEG file"),
-        ("line.npy", "2 to 4 axes"),
+        ("line.npy", "2 to 5 axes"),
         ("colour.png", "colour"),
         ("colour.tif", "colour"),
     ],

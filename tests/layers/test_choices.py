@@ -98,19 +98,21 @@ def test_rectangle_says_which_rows_and_columns_it_takes(viewer, measured_image):
     taken = choice.read()
     part = (slice(None), slice(4, 16), slice(10, 30))
     np.testing.assert_array_equal(taken.data, image.data[part])
+    assert (taken.origin, taken.whole) == ((0, 4, 10), image.data.shape)
     assert taken.geometry == image.geometry.crop(part)
 
 
 def test_plane_of_a_five_dimensional_layer_is_told_by_all_its_axes(viewer):
     data = np.random.default_rng(0).poisson(9, (2, 2, 3, 24, 32)).astype(np.uint16)
     layer = viewer.add_image(data, axis_labels=tuple("tczyx"))
-    assert "has 5 axes; give at most 4" in image_choice(layer).problem
+    whole = image_choice(layer)
+    assert (whole.problem, whole.shape) == ("", data.shape)
     viewer.dims.current_step = (1, 0, 2, 0, 0)
     choice = image_choice(layer, region="plane", viewer=viewer)
     assert choice.problem == ""
-    assert choice.shape == (1, 1, 24, 32)
-    assert "plane c = 0, z = 2" in choice.words
-    np.testing.assert_array_equal(choice.read().data, data[1:2, 0, 2:3])
+    assert choice.shape == (1, 1, 1, 24, 32)
+    assert "plane t = 1, c = 0, z = 2" in choice.words
+    np.testing.assert_array_equal(choice.read().data, data[1:2, 0:1, 2:3])
 
 
 def test_reading_in_another_thread_asks_nothing_of_the_layer(viewer, measured_image):

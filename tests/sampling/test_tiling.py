@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from napari_posterior.errors import InputError
 from napari_posterior.networks.registry import STRIDE, build
-from napari_posterior.sampling.tiling import tiled, windows
+from napari_posterior.sampling.tiling import tiled, tiled_point, windows
 
 
 class LocalNet(nn.Module):
@@ -137,3 +137,31 @@ def test_a_tile_without_pixels_is_refused(tile: int):
 def test_a_negative_halo_is_a_fault():
     with pytest.raises(ValueError, match="halo"):
         tiled(LocalNet(), tile=8, halo=-1)
+
+
+@pytest.mark.parametrize(("length", "tile"), [(2056, 1024), (104, 40), (8, 8), (1000, 64)])
+def test_tiles_of_one_axis_are_as_few_as_possible_and_nearly_equal(length: int, tile: int):
+    sizes = [kept.stop - kept.start for kept, _, _ in windows(length, tile=tile, halo=8, stride=8)]
+    assert len(sizes) == -(-length // tile)
+    assert max(sizes) <= tile
+    assert max(sizes) - min(sizes) <= 8
+    assert all(size % 8 == 0 for size in sizes)
+
+
+@pytest.mark.parametrize("shape", [(152, 264), (64, 200)])
+def test_tiles_of_a_point_network_equal_the_whole_frame(shape: tuple[int, int]):
+    torch.manual_seed(4)
+    net = build("point-unet-1", {"channels": (8, 12, 16), "blocks": 1})
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    rng = torch.Generator().manual_seed(5)
+    maps, vector = torch.randn(1, 2, *shape, generator=rng), torch.randn(1, 4, generator=rng)
+    with torch.no_grad():
+        whole = net(maps, vector)
+        cut = tiled_point(net, tile=40, halo=net.receptive_field, stride=STRIDE)(maps, vector)
+        short = tiled_point(net, tile=40, halo=8, stride=STRIDE)(maps, vector)
+    for exact, other, wrong in zip(whole, cut, short, strict=True):
+        largest = float(exact.abs().max())
+        assert torch.allclose(other, exact, atol=1e-5 * largest)
+        assert float((wrong - exact).abs().max()) > 1e-4 * largest
+    assert tiled_point(net, tile=None, halo=8) is net

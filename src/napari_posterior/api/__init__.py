@@ -97,7 +97,7 @@ def restore(
     Parameters
     ----------
     image : ndarray, napari Image layer, path or Image
-        Grey levels in ADU, of 2 to 4 axes ending with y and x.
+        Grey levels in ADU, of 2 to 5 axes ending with y and x.
     model : str, path or Bundle
         A name of :func:`list_models`, the folder of a bundle, or an opened one.
     sampler : str
@@ -122,7 +122,8 @@ def restore(
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     precision : str
-        ``"float32"`` or ``"bfloat16"``.
+        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where a short probe shows that it pays
+        on this device. Runs that are compared need the same.
     tile : int, "auto" or None
         Side in pixels of the tiles of a network call; None for whole planes. Tiles change a sample
         by rounding only.

@@ -35,6 +35,8 @@ class Conditions(Sequence[Condition]):
         Where they are made.
     blind : bool
         Withhold camera and PSF.
+    tile : int or None
+        Side in pixels of the tiles they are computed on; None for whole planes.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Conditions(Sequence[Condition]):
         *,
         device: str,
         blind: bool,
+        tile: int | None,
     ) -> None:
-        self._conditioner = bundle.conditioner(device)
+        self._conditioner = bundle.conditioner(device, tile=tile)
         self._measurements = measurements
         self._stats = stats
         self._device = device

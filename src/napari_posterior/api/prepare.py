@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from napari_posterior.api.camera import choose_camera
 from napari_posterior.api.conditions import Conditions
 from napari_posterior.api.ranges import range_warnings
 from napari_posterior.api.settings import DEFAULT_SAMPLES
+from napari_posterior.api.sizing import find_sizing
 from napari_posterior.bundles.device import pick_device
 from napari_posterior.errors import InputError
 from napari_posterior.physics.measurement import Measurement
 from napari_posterior.physics.psf import TARGET_SIGMA, Psf
 from napari_posterior.runs.request import ImageRecord, RestoreRequest, check_samples
 from napari_posterior.runs.runner import Fallback, PreparedJob
-from napari_posterior.sampling.noise import canvas
+from napari_posterior.sampling.noise import normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Preparation", "prepare"]
 
-_WHOLE_PLANE = 2048 * 2048
-_AUTO_TILE = 1024
 _SMALLER_TILES = (512, 256)
 
 
@@ -81,13 +81,26 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
     InputError, ModelError
         If a setting cannot be used, or weights do not fit.
     """
-    info = bundle.info(settings.sampler, steps=settings.steps, precision=settings.precision)
+    precision = "float32" if settings.precision == "auto" else settings.precision
+    info = bundle.info(settings.sampler, steps=settings.steps, precision=precision)
     samples = settings.samples
     if samples is None:
         samples = 1 if info.role == "point" else DEFAULT_SAMPLES
     check_samples(samples)
     device = pick_device(settings.device)
-    tile = _choose_tile(settings.tile, image.plane_shape)
+    shape = image.data.shape
+    sizing = find_sizing(bundle, info, device=device, shape=shape, samples=samples)
+    precision = sizing.precision(settings.precision)
+    info = bundle.info(settings.sampler, steps=settings.steps, precision=precision)
+    tile = sizing.tile(settings.tile, image.plane_shape, precision)
+    batch = sizing.batch(
+        settings.batch,
+        image.plane_shape,
+        precision,
+        tile=tile,
+        samples=samples,
+        planes=image.n_planes,
+    )
     warnings = list(_about_the_sampler(bundle, info))
     if image.data.min() < 0:
         warnings.append(
@@ -127,9 +140,9 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         background=settings.background,
         blind=choice.blind,
         device=device,
-        precision=settings.precision,  # type: ignore[arg-type]  # checked by the bundle
+        precision=precision,  # type: ignore[arg-type]  # checked by the bundle
         tile=tile,
-        batch=_choose_batch(settings.batch),
+        batch=batch,
         image=ImageRecord.of(image),
     )
     measurements = [
@@ -146,7 +159,10 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
     warnings += range_warnings(
         bundle.card.training_range, measurements[0], [by_channel[c] for c in sorted(by_channel)]
     )
-    load = partial(_load, request, bundle, measurements, stats)
+    noise = _Noise(
+        settings.seed, image.corner, tuple(map(image.plane_in_whole, range(image.n_planes)))
+    )
+    load = partial(_load, request, bundle, measurements, stats, noise)
     job = replace(load(device, tile), fallbacks=_fallbacks(load, device, tile, image.plane_shape))
     return Preparation(job, info.weights, tuple(warnings))
 
@@ -167,25 +183,49 @@ def _load(
     bundle: Bundle,
     measurements: Sequence[Measurement],
     stats: Sequence[PlaneStats],
+    noise: _Noise,
     device: str,
     tile: int | None,
 ) -> PreparedJob:
-    conditions = Conditions(bundle, measurements, stats, device=device, blind=request.blind)
+    conditions = Conditions(
+        bundle, measurements, stats, device=device, blind=request.blind, tile=tile
+    )
     # A point estimate has no steps to choose.
     steps = None if request.role == "point" else request.steps
     sampler = bundle.sampler(
         request.sampler, steps=steps, device=device, precision=request.precision, tile=tile
     )
-    shape = conditions[0].padded_shape
-
-    noise = partial(_noise, shape=shape, seed=request.seed, device=device)
-    return PreparedJob(request, conditions, sampler, noise)
+    canvases = partial(noise.canvases, shape=conditions[0].padded_shape, device=device)
+    return PreparedJob(request, conditions, sampler, canvases)
 
 
-def _noise(
-    samples: Sequence[int], plane: int, *, shape: tuple[int, int], seed: int, device: str
-) -> Tensor:
-    return canvas(samples, shape, seed=seed, plane=plane, device=device)
+@dataclass(frozen=True)
+class _Noise:
+    """The noise of an image: that of the pixels and planes of the whole it is a part of."""
+
+    seed: int
+    corner: tuple[int, int]
+    planes: tuple[int, ...]
+
+    def canvases(
+        self,
+        samples: Sequence[int],
+        plane: int,
+        *,
+        shape: tuple[int, int],
+        device: str,
+        step: int = 0,
+    ) -> Tensor:
+        draw = partial(
+            normal,
+            shape,
+            seed=self.seed,
+            step=step,
+            plane=self.planes[plane],
+            origin=self.corner,
+            device=device,
+        )
+        return torch.stack([draw(sample=sample) for sample in samples])[:, None]
 
 
 def _stats_of_planes(
@@ -201,22 +241,6 @@ def _stats_of_planes(
         for channel in sorted(set(channels))
     }
     return [of_channel[channel] for channel in channels]
-
-
-def _choose_tile(tile: int | str | None, shape: tuple[int, int]) -> int | None:
-    if tile == "auto":
-        return None if math.prod(shape) <= _WHOLE_PLANE else _AUTO_TILE
-    if isinstance(tile, str) or (tile is not None and tile < 1):
-        raise InputError(f"tile is {tile!r}; give a number of pixels, 'auto', or None for no tiles")
-    return tile
-
-
-def _choose_batch(batch: int | str) -> int | Literal["auto"]:
-    if batch == "auto":
-        return "auto"
-    if isinstance(batch, str):
-        raise InputError(f"batch is {batch!r}; give a number of samples, or 'auto'")
-    return batch
 
 
 def _fallbacks(

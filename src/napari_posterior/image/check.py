@@ -23,7 +23,7 @@ def check_image(image: Image) -> None:
     Raises
     ------
     InputError
-        For complex, boolean, text or object values, fewer than 2 or more than 4 axes, an empty
+        For complex, boolean, text or object values, fewer than 2 or more than 5 axes, an empty
         or colour image, planes smaller than `MIN_SIZE`, NaN or infinite values, or a constant.
     """
     data, name = image.data, image.name
@@ -41,10 +41,8 @@ def check_image(image: Image) -> None:
         raise InputError(f"{name} is empty (shape {data.shape}); give an image with pixels")
     if data.ndim >= 3 and data.shape[-1] in (3, 4) and data.shape[-2] > 4:
         refuse_colour(name)
-    if data.ndim > 4:
-        raise InputError(
-            f"{name} has {data.ndim} axes; give at most 4, for example one time point or channel"
-        )
+    if data.ndim > 5:
+        raise InputError(f"{name} has {data.ndim} axes; give at most 5, for example one position")
     if min(image.plane_shape) < MIN_SIZE:
         height, width = image.plane_shape
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def as_image(obj: Any, *, name: str | None = None) -> Image:
         If `obj` is none of these, or a colour layer. The pixels are looked at by `check_image`.
     """
     if isinstance(obj, Image):
-        return obj if name is None else Image(obj.data, obj.geometry, name, obj.source)
+        return obj if name is None else replace(obj, name=name)
     if isinstance(obj, str | os.PathLike):
         return as_image(load_image(obj), name=name)
     if hasattr(obj, "data") and hasattr(obj, "scale"):

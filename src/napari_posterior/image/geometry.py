@@ -89,7 +89,7 @@ class Geometry:
         names = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}.get(len(shape))
         if names is None:
             raise InputError(
-                f"the image has {len(shape)} axes; give one of 2 to 4 axes that end with y and x"
+                f"the image has {len(shape)} axes; give one of 2 to 5 axes that end with y and x"
             )
         n = len(names)
         return cls(tuple(names), (1.0,) * n, ("pixel",) * n, (0.0,) * n)
@@ -169,7 +169,7 @@ def default_geometry(shape: Sequence[int], name: str) -> Geometry:
     if not 2 <= len(shape) <= 5:
         raise InputError(
             f"{name} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}; give an image of "
-            "2 to 4 axes that end with y and x"
+            "2 to 5 axes that end with y and x"
         )
     return Geometry.default(shape)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +31,7 @@ __all__ = [
     "refuse_unfit",
 ]
 
-_MOST_AXES: Final = 4
+_MOST_AXES: Final = 5
 _DIGITS: Final = 3  # of a pixel: shapes are drawn in float32, also far from the origin
 
 
@@ -96,7 +96,12 @@ class LayerPart:
         They are a copy: what is painted into the layer later on does not change them.
         """
         data = np.array(self.data[self.part])
-        return as_image(self._view(data.reshape(self.shape)))
+        kept, sizes = self.kept, tuple(self.data.shape)
+        return replace(
+            as_image(self._view(data.reshape(self.shape))),
+            origin=tuple(self.part[i].start for i in kept),
+            whole=tuple(sizes[i] for i in kept),
+        )
 
     def outline(self) -> Image:
         """Return the image without its pixels, which are all 0; reads nothing.

@@ -88,6 +88,9 @@ class ImageRecord(_Record):
         Of the array.
     axes, scale, units, translate
         Its `Geometry`.
+    origin, whole : tuple of int
+        Where its first pixel lies in the image it is a part of, and the shape of that: the noise
+        belongs to that position. Empty in runs of earlier versions, which did not keep it.
     """
 
     name: str
@@ -99,6 +102,8 @@ class ImageRecord(_Record):
     scale: tuple[float, ...]
     units: tuple[str, ...]
     translate: tuple[float, ...]
+    origin: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, image: Image) -> ImageRecord:
@@ -116,6 +121,8 @@ class ImageRecord(_Record):
             scale=image.geometry.scale,
             units=image.geometry.units,
             translate=image.geometry.translate,
+            origin=image.origin,
+            whole=image.whole,
         )
 
     @property
@@ -201,7 +208,8 @@ class RestoreRequest(_Record):
     def differences(self, other: RestoreRequest) -> tuple[str, ...]:
         """Names of the fields in which two requests differ; ``image.`` before those of the image.
 
-        Where the same pixels were read from does not count.
+        Where the same pixels were read from does not count, nor what an earlier version did not
+        keep.
         """
         mine, theirs = self.model_dump(), other.model_dump()
         image, image_there = mine.pop("image"), theirs.pop("image")
@@ -209,7 +217,9 @@ class RestoreRequest(_Record):
         found += [
             f"image.{name}"
             for name in image
-            if name not in ("name", "source") and image[name] != image_there[name]
+            if name not in ("name", "source")
+            and image[name] != image_there[name]
+            and not (name in ("origin", "whole") and () in (image[name], image_there[name]))
         ]
         return tuple(found)
 
