@@ -72,9 +72,9 @@ def gate(monkeypatch: pytest.MonkeyPatch, no_thread_is_left: None):
     found = Gate()
     draw = StudentSampler.draw
 
-    def gated(self: Any, *args: Any) -> Any:
+    def gated(self: Any, *args: Any, **options: Any) -> Any:
         found.pass_through()
-        return draw(self, *args)
+        return draw(self, *args, **options)
 
     monkeypatch.setattr(StudentSampler, "draw", gated)
     yield found

@@ -177,6 +177,8 @@ def test_large_stack_is_read_from_the_folder_of_the_run(viewer, stored_run, monk
     "call",
     [
         lambda live: live.add_sample(0, image(1)),
+        lambda live: live.add_preview(0, 0, image(1)),
+        lambda live: live.drop_preview(),
         lambda live: live.refresh(),
         lambda live: live.finish([]),
         lambda live: live.set_limits(LIMITS),
@@ -198,3 +200,65 @@ def test_layers_are_touched_in_the_main_thread_only(viewer, request_of, call):
     thread.join()
     assert len(caught) == 1
     assert "main thread" in caught[0]
+
+
+def test_a_preview_is_seen_until_its_sample_is_there(viewer, request_of):
+    live = LiveRun(viewer, request_of(), limits=LIMITS)
+    layer = live.layers["samples"]
+
+    live.add_preview(0, 0, image(3))
+    assert live.refresh()
+    assert shown(viewer, layer) == 3
+    assert live.newest is None
+
+    live.add_sample(0, image(7))
+    live.add_preview(0, 0, image(4))  # late
+    live.refresh()
+    assert shown(viewer, layer) == 7
+    assert np.isnan(layer.data[1:]).all()
+
+
+def test_a_preview_fills_its_plane_of_a_stack(viewer, request_of):
+    live = LiveRun(viewer, request_of("zcyx", samples=2), limits=LIMITS)
+    live.add_preview(1, 5, image(3))
+    filled = np.isfinite(live.layers["samples"].data).all(axis=(-2, -1))
+    assert np.argwhere(filled).tolist() == [[1, 2, 1]]
+
+
+def test_a_preview_of_a_sample_that_never_came_is_taken_away(viewer, stored_run):
+    run = stored_run(kept=2, state="cancelled")
+    live = LiveRun(viewer, run.request, limits=LIMITS)
+    for index, sample in enumerate(run.samples):
+        live.add_sample(index, sample)
+    stack = live.layers["samples"].data
+    live.add_preview(2, 0, image(3))
+    assert (stack[2] == 3).all()
+
+    live.finish(run_layers(run))
+
+    assert np.isnan(stack[2:]).all()
+    assert live.layers["samples"].data.shape == (2, 24, 32)
+
+
+@pytest.mark.parametrize("axes", ["yx", "zyx"])
+def test_previews_of_a_large_stack_are_held_one_plane_at_a_time(
+    viewer, stored_run, monkeypatch, axes
+):
+    monkeypatch.setattr(live_module, "MEMORY_LIMIT", 1)
+    run = stored_run(axes=axes, kept=1, state="running")
+    stack = empty_stack(run.request, run.path)
+    live = LiveRun(viewer, run.request, limits=LIMITS, folder=run.path, stack=stack)
+    plane = (2,) * (len(axes) - 2)
+
+    live.add_preview(0, sum(plane), image(3))
+    assert (stack[(0, *plane)] == 3).all()
+    assert (stack[(0, *plane, slice(4, 6), 3)] == 3).all()
+    assert np.isnan(stack[1]).all()
+    if plane:
+        assert np.isnan(stack[0, 1]).all()
+
+    live.add_sample(0, run.samples[0])
+    np.testing.assert_array_equal(stack[0], run.samples[0])
+    live.add_preview(1, 0, image(3))
+    live.drop_preview()
+    assert np.isnan(stack[1]).all()

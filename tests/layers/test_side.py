@@ -494,3 +494,36 @@ def test_every_layer_tells_of_its_run(viewer, side, stored_run, student_run):
         told = layer.metadata[KEY]
         owner = teacher if "teacher " in layer.name or layer.name == "cell" else student
         assert told["run"] == str(owner.run.path), layer.name
+
+
+def test_a_preview_is_shown_until_its_sample_comes(viewer, side, measured_image, stored_run):
+    show(viewer, measured_image())
+    story = Story(side, stored_run()).begin()
+    stack = viewer.layers["cell | teacher samples"].data
+    plane = np.full((24, 32), 3, np.float32)
+    side.add_preview(story.entry, 1, 0, plane)
+    assert (stack[1] == 3).all()
+    story.draw(0, 1)
+    np.testing.assert_array_equal(stack[1], story.run.samples[1])
+
+
+def test_the_preview_of_a_run_that_cannot_be_read_does_not_stay(
+    viewer, side, measured_image, stored_run
+):
+    show(viewer, measured_image())
+    story = Story(side, stored_run()).begin()
+    story.draw(0)
+    side.add_preview(story.entry, 1, 0, np.full((24, 32), 3, np.float32))
+    side.show_run(story.entry, story.run, None)
+    stack = viewer.layers["cell | teacher samples"].data
+    assert np.isfinite(stack[0]).all()
+    assert np.isnan(stack[1:]).all()
+
+
+def test_the_preview_of_a_run_that_is_gone_is_passed_over(viewer, side, stored_run):
+    story = tell(side, stored_run())
+    before = np.array(viewer.layers["cell | teacher samples"].data)
+    side.add_preview(story.entry, 0, 0, np.zeros((24, 32), np.float32))  # late news
+    side.close()
+    side.add_preview(story.entry, 0, 0, np.zeros((24, 32), np.float32))
+    np.testing.assert_array_equal(viewer.layers["cell | teacher samples"].data, before)

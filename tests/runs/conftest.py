@@ -28,9 +28,13 @@ class PlainCondition:
 
 @dataclass
 class NoisySampler:
-    """Adds the noise canvas to the level of the plane, in `nfe` pretended network calls."""
+    """Adds the noise canvas to the level of the plane, in `nfe` pretended network calls.
+
+    Where `needs_noise`, every call but the last one mixes in fresh noise.
+    """
 
     nfe: int = 4
+    needs_noise: bool = False
     name: str = "noisy"
     role: str = "teacher"
     before: Callable[[int, int], None] = lambda samples, call: None
@@ -40,9 +44,21 @@ class NoisySampler:
     def steps(self) -> int:
         return self.nfe
 
-    def draw(self, z: torch.Tensor, cond: Any, on_step: Any = None) -> torch.Tensor:
+    def draw(
+        self,
+        z: torch.Tensor,
+        cond: Any,
+        on_step: Any = None,
+        *,
+        fresh: Any = None,
+        on_estimate: Any = None,
+    ) -> torch.Tensor:
         for call in range(1, self.nfe + 1):
             self.before(len(z), call)
+            if self.needs_noise and call < self.nfe:
+                z = 0.6 * z + 0.8 * fresh(call)
+            if on_estimate is not None:
+                on_estimate(lambda call=call, z=z: (cond.level + call * z[:, 0])[0])
             if on_step is not None:
                 on_step(call, self.nfe)
         self.drawn.append(len(z))
@@ -99,8 +115,8 @@ def make_job() -> Callable[..., PreparedJob]:
             for plane in range(request.image.n_planes)
         ]
 
-        def noise(samples: Sequence[int], plane: int) -> torch.Tensor:
-            return canvas(samples, (height, width), seed=request.seed, plane=plane)
+        def noise(samples: Sequence[int], plane: int, *, step: int = 0) -> torch.Tensor:
+            return canvas(samples, (height, width), seed=request.seed, plane=plane, step=step)
 
         return PreparedJob(request, conditions, sampler or NoisySampler(), noise, **options)
 

@@ -263,7 +263,7 @@ def test_time_left_is_estimated_once_there_are_two_calls(
     make_request, make_job, noisy_sampler, monkeypatch
 ):
     now = [0.0]
-    monkeypatch.setattr("napari_posterior.runs.runner.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("napari_posterior.runs.clock.time.monotonic", lambda: now[0])
 
     def before(samples, call):
         now[0] += 1.0

@@ -121,8 +121,8 @@ def test_mean_and_sd_are_those_of_the_stored_samples(tmp_path, draw):
 def test_quantiles_do_not_depend_on_the_blocks(tmp_path, draw, make_image, monkeypatch):
     run = draw(tmp_path / "a", make_image("zyx", (2, 21, 30)), samples=5)
     whole = run.quantile([0.25, 0.5])
-    monkeypatch.setattr("napari_posterior.runs.run._BLOCK", 8)
-    monkeypatch.setattr("napari_posterior.runs.run._VALUES_AT_ONCE", 5 * 8 * 3)
+    monkeypatch.setattr("napari_posterior.runs.quantiles._BLOCK", 8)
+    monkeypatch.setattr("napari_posterior.runs.quantiles._VALUES_AT_ONCE", 5 * 8 * 3)
     np.testing.assert_array_equal(run.quantile([0.25, 0.5]), whole)
 
 
@@ -177,6 +177,13 @@ def test_a_run_opens_again_with_everything_it_was_made_with(tmp_path, draw, prov
     assert measurement.camera == run.request.camera
     assert measurement.psf.sigma == 1.6
     assert run.image.geometry == run.geometry
+
+
+def test_the_image_of_a_run_of_a_crop_knows_where_it_lies(tmp_path, draw, make_image):
+    crop = make_image("zyx", (3, 20, 22)).crop((slice(1, 3), slice(4, 20), slice(5, 22)))
+    draw(tmp_path / "a", crop, samples=1)
+    image = open_run(tmp_path / "a").image
+    assert (image.origin, image.whole) == ((1, 4, 5), (3, 20, 22))
 
 
 def camera_with_maps(shape):

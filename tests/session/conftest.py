@@ -101,9 +101,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     found = Gate()
     draw = StudentSampler.draw
 
-    def gated(self: Any, *args: Any) -> Any:
+    def gated(self: Any, *args: Any, **options: Any) -> Any:
         found.pass_through()
-        return draw(self, *args)
+        return draw(self, *args, **options)
 
     monkeypatch.setattr(StudentSampler, "draw", gated)
     return found

@@ -380,3 +380,17 @@ def test_a_run_that_is_forgotten_while_it_is_drawn_is_not_compared(controller, g
     ended(entry)
     assert len(entry.run)
     assert controller.state.compare.student is None
+
+
+def test_what_a_sample_of_the_teacher_looks_like_so_far_goes_to_the_layers(
+    controller, layers, monkeypatch
+):
+    monkeypatch.setattr("napari_posterior.runs.preview._APART", 0.0)
+    monkeypatch.setattr("napari_posterior.runs.preview._SHARE", 0)
+    controller.state.restore.sampler = "teacher"
+    (entry,) = ended(controller.run())
+    calls = entry.run.request.nfe - 1
+    batches = layers.calls.count("add_preview") / calls
+    assert batches == int(batches) > 0
+    assert layers.calls.count("add_sample") == 4
+    assert not layers.threads["add_preview"] & layers.threads["prepare_live"]

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from napari_posterior.errors import InputError, RunError
-from napari_posterior.runs.events import Cancelled, Failed, Finished, SampleDone, Started, Warned
+from napari_posterior.runs.events import (
+    Cancelled,
+    Failed,
+    Finished,
+    Preview,
+    SampleDone,
+    Started,
+    Warned,
+)
 from napari_posterior.session.job import start_in_thread
 
 JOB_THREAD = "napari-posterior cpu"
@@ -248,3 +256,13 @@ def test_one_core_is_left_to_the_window(make_job, monkeypatch):
     list(job.iterate())
     assert seen == [1]
     assert torch.get_num_threads() == before
+
+
+def test_a_job_that_is_shown_tells_what_its_sample_looks_like_so_far(make_job):
+    events = list(make_job(sampler="teacher", before=lambda run: None).iterate())
+    previews = [event for event in events if isinstance(event, Preview)]
+    assert previews
+    assert previews[0].image.shape == (24, 32)
+    assert previews[0].image.dtype == np.float32
+    assert np.isfinite(previews[0].image).all()
+    assert not any(isinstance(e, Preview) for e in make_job(sampler="teacher").iterate())

@@ -122,8 +122,8 @@ def restore(
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     precision : str
-        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where a short probe shows that it pays
-        on this device. Runs that are compared need the same.
+        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where a short probe shows that it
+        pays on this device. Runs that are compared need the same.
     tile : int, "auto" or None
         Side in pixels of the tiles of a network call; None for whole planes. Tiles change a sample
         by rounding only.

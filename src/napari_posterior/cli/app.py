@@ -115,7 +115,7 @@ def restore(
         typer.Option("--blind/--no-blind", help="Tell the networks no camera and no PSF."),
     ] = None,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16, or auto.")] = "float32",
     tile: Annotated[str, typer.Option(help="Side of a tile in pixels, auto or none.")] = "auto",
     batch: Annotated[str, typer.Option(help="Samples drawn together, or auto.")] = "auto",
     out: Out = None,

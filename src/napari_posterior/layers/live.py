@@ -12,7 +12,7 @@ from napari_posterior.layers.follow import kept_selection
 from napari_posterior.layers.names import KEY, choose_label
 from napari_posterior.layers.out import add_layers, attributes
 from napari_posterior.layers.thread import in_main_thread, unwrapped
-from napari_posterior.runs.run import SampleStack
+from napari_posterior.runs.stack import SampleStack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,16 +53,34 @@ class GrowingStack(SampleStack):
     ) -> None:
         super().__init__(folder, tuple(range(samples)), geometry, image_shape)
         self._drawn: set[int] = set()
+        self._preview: tuple[int, int, np.ndarray] | None = None
 
     def mark(self, index: int) -> None:
         """Say that a sample is on disk."""
         self._drawn.add(index)
 
+    def preview(self, index: int, plane: int, image: np.ndarray | None) -> None:
+        """Give one plane of a sample that is not drawn yet; None for nothing any more."""
+        self._preview = None if image is None else (index, plane, image)
+
     def _read(self, position: int, rest: Sequence[Any]) -> np.ndarray:
         if position in self._drawn:
             return super()._read(position, rest)
+        if self._preview is not None:
+            index, plane, image = self._preview
+            if (position, plane) == (index, self._plane_of(rest[:-2])):
+                return np.array(image[tuple(rest[-2:])])
         blank = np.broadcast_to(np.float32(np.nan), self.shape[1:])
         return np.array(blank[tuple(rest)])
+
+    def _plane_of(self, lead: Sequence[Any]) -> int | None:
+        """Return the plane that is asked for; None where it is more than one."""
+        plane = 0
+        for part, size in zip(lead, self.shape[1:-2], strict=True):
+            if not isinstance(part, int | np.integer):
+                return None
+            plane = plane * size + int(part) % size
+        return plane
 
 
 def empty_stack(request: RestoreRequest, folder: Path | None = None) -> np.ndarray | GrowingStack:
@@ -134,6 +152,7 @@ class LiveRun:
         self._layers: dict[str, ImageLayer] = {}
         self._drawn: set[int] = set()
         self._newest: int | None = None
+        self._preview: int | None = None
         self._stale: set[str] = set()
         self._stack = empty_stack(request, folder) if stack is None else stack
         first: Quantity = "point estimate" if request.role == "point" else "samples"
@@ -180,7 +199,43 @@ class LiveRun:
             self._stack.mark(index)
         self._drawn.add(index)
         self._newest = index
+        if self._preview == index:
+            self._preview = None
         self._stale.update(("samples", "point estimate"))
+
+    def add_preview(self, index: int, plane: int, image: np.ndarray) -> None:
+        """Fill in what one plane of a sample looks like so far; the sample will replace it.
+
+        Parameters
+        ----------
+        index, plane : int
+            Which, from 0; of a sample that is there already nothing is changed.
+        image : ndarray, (H, W)
+            Photoelectrons per pixel.
+        """
+        in_main_thread("a preview is filled in")
+        if index in self._drawn:
+            return
+        if self._preview != index:
+            self.drop_preview()
+        self._preview = index
+        if isinstance(self._stack, np.ndarray):
+            self._stack[index].reshape(-1, *image.shape)[plane] = image
+        else:
+            self._stack.preview(index, plane, image)
+        self._stale.add("samples")
+
+    def drop_preview(self) -> None:
+        """Take away what no sample will replace, as after a run that was stopped."""
+        in_main_thread("a preview is taken away")
+        index, self._preview = self._preview, None
+        if index is None:
+            return
+        if isinstance(self._stack, np.ndarray):
+            self._stack[index] = np.nan
+        else:
+            self._stack.preview(index, 0, None)
+        self._stale.add("samples")
 
     def refresh(self, *, drawn: bool = False) -> bool:
         """Draw again what was filled in since the last call; say whether there was anything.
@@ -215,6 +270,7 @@ class LiveRun:
         """
         in_main_thread("a run is finished")
         viewer = self._viewer()
+        self.drop_preview()
         if viewer is None:
             return []
         with kept_selection(viewer):

@@ -106,6 +106,12 @@ class ViewerLayers:
         if self._there() is not None and (live := self._live.get(entry)) is not None:
             live.add_sample(index, sample)
 
+    def add_preview(self, entry: RunEntry, index: int, plane: int, image: Any) -> None:
+        """Fill in what a plane of a sample looks like so far; seen after the next `refresh`."""
+        in_main_thread("a preview is filled in")
+        if self._there() is not None and (live := self._live.get(entry)) is not None:
+            live.add_preview(index, plane, image)
+
     def refresh(self) -> None:
         """Draw what was filled in; the slider follows the newest sample until the user moves it."""
         in_main_thread("layers are refreshed")
@@ -137,6 +143,7 @@ class ViewerLayers:
         if viewer is None:
             return
         if live is not None:
+            live.drop_preview()
             live.refresh(drawn=self._follower.follow(viewer) is live)
             self._follower.stop(live)
             del self._live[entry]

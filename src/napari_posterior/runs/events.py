@@ -15,6 +15,7 @@ __all__ = [
     "Event",
     "Failed",
     "Finished",
+    "Preview",
     "SampleDone",
     "Started",
     "StepDone",
@@ -88,6 +89,28 @@ class SampleDone:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """What one plane of a sample that is being drawn looks like so far; a few times a second.
+
+    It is the estimate of the clean image from the last network call: smoother than a sample, and
+    no sample. Told only where it was asked for.
+
+    Parameters
+    ----------
+    index : int
+        Which sample, from 0: the first of those that are drawn together.
+    plane : int
+        Which plane, from 0.
+    image : ndarray, (H, W)
+        float32, photoelectrons per pixel.
+    """
+
+    index: int
+    plane: int
+    image: np.ndarray = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something that the user should know; the run goes on."""
 
@@ -128,4 +151,4 @@ class Failed:
 
 
 TerminalEvent: TypeAlias = Finished | Cancelled | Failed
-Event: TypeAlias = Started | StepDone | SampleDone | Warned | TerminalEvent
+Event: TypeAlias = Started | StepDone | Preview | SampleDone | Warned | TerminalEvent

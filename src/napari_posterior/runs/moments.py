@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 __all__ = ["Moments"]
+
+_BLOCK: Final = 2**16
+"""Pixels at a time: they stay in the cache of a core, and what is held besides stays small."""
 
 
 class Moments:
@@ -26,13 +31,18 @@ class Moments:
 
     def add(self, sample: np.ndarray) -> None:
         """Add one sample; all have the same shape."""
-        value = np.asarray(sample, np.float64)
         if self._count == 0:
-            self._mean, self._squares = np.zeros_like(value), np.zeros_like(value)
+            shape = np.shape(sample)
+            self._mean, self._squares = np.zeros(shape), np.zeros(shape)
         self._count += 1
-        delta = value - self._mean
-        self._mean += delta / self._count
-        self._squares += delta * (value - self._mean)
+        values = np.asarray(sample).reshape(-1)
+        means, squares = self._mean.reshape(-1), self._squares.reshape(-1)
+        for start in range(0, values.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            value = values[part].astype(np.float64)
+            delta = value - means[part]
+            means[part] += delta / self._count
+            squares[part] += delta * (value - means[part])
 
     @property
     def mean(self) -> np.ndarray:

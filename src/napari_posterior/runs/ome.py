@@ -131,7 +131,8 @@ def write_image(
             min(_CHUNK, size) if axis in ("y", "x") else 1
             for axis, size in zip(axes, values.shape, strict=True)
         ),
-        compressors=[BloscCodec(cname="zstd", clevel=5, shuffle="shuffle")],
+        # level 5 would save a sixth of the room and take five times as long
+        compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")],
         dimension_names=list(axes),
         # a chunk that gets lost reads as NaN, not as a dark region
         fill_value=np.nan if values.dtype.kind == "f" else 0,

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "EXTREMES",
+    "HIGHEST",
     "INPUT",
+    "LOWEST",
     "MEAN",
     "RECORD",
     "SAMPLES",
@@ -24,6 +27,7 @@ __all__ = [
     "SD",
     "RunRecord",
     "RunState",
+    "rank_folder",
     "read_record",
     "sample_folder",
     "stored_samples",
@@ -35,6 +39,9 @@ INPUT: Final = "input"
 MEAN: Final = "mean"
 SD: Final = "sd"
 SAMPLES: Final = "samples"
+EXTREMES: Final = "extremes"
+LOWEST: Final = "extremes/lowest"
+HIGHEST: Final = "extremes/highest"
 
 SCHEMA_VERSION: Final = 1
 
@@ -61,6 +68,9 @@ class RunRecord(BaseModel):
         Indices of the samples that are kept.
     moments_of : int
         How many samples the stored mean and sd belong to; 0 where there are none.
+    extremes : int
+        How many of the smallest, and of the largest, values of each pixel are stored, of as many
+        samples as mean and sd.
     warnings : tuple of str
         What the run warned of.
     seconds : float
@@ -76,6 +86,7 @@ class RunRecord(BaseModel):
     message: str = ""
     completed: tuple[int, ...] = ()
     moments_of: int = 0
+    extremes: int = Field(default=0, ge=0)
     warnings: tuple[str, ...] = ()
     seconds: float = Field(default=0.0, ge=0)
 
@@ -83,6 +94,11 @@ class RunRecord(BaseModel):
 def sample_folder(folder: Path, index: int) -> Path:
     """Where a run keeps one sample."""
     return folder / SAMPLES / f"{index:04d}"
+
+
+def rank_folder(end: str, rank: int) -> str:
+    """Where in a run an order statistic is kept: `rank` from 0 at `LOWEST` or `HIGHEST`."""
+    return f"{end}/{rank:04d}"
 
 
 def stored_samples(folder: Path) -> tuple[int, ...]:

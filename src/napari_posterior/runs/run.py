@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import math
-import operator
 import shutil
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,17 +16,21 @@ from napari_posterior.image import Image
 from napari_posterior.runs.moments import Moments
 from napari_posterior.runs.ome import StoredImage
 from napari_posterior.runs.provenance import to_script
+from napari_posterior.runs.quantiles import from_ranks, from_samples, within
 from napari_posterior.runs.record import (
+    HIGHEST,
     INPUT,
+    LOWEST,
     MEAN,
     SD,
+    rank_folder,
     read_record,
-    sample_folder,
     stored_samples,
 )
+from napari_posterior.runs.stack import SampleStack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from napari_posterior.image import Geometry
     from napari_posterior.physics.measurement import Measurement
@@ -36,116 +38,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.record import RunState
     from napari_posterior.runs.request import RestoreRequest, Role
 
-__all__ = ["Run", "SampleStack"]
-
-_VALUES_AT_ONCE: Final = 2**26
-"""Values that are held for a quantile: 256 MiB of float32."""
-
-_BLOCK: Final = 512
-
-
-class SampleStack:
-    """The samples of a run as one array that is read from disk when it is indexed.
-
-    Parameters
-    ----------
-    folder : Path
-        The run.
-    indices : tuple of int
-        The samples, one for each entry of the first axis.
-    geometry : Geometry
-        Of one sample.
-    image_shape : tuple of int
-        Of one sample.
-    owner : object, optional
-        Kept alive as long as the stack: the run whose temporary folder it reads.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        indices: tuple[int, ...],
-        geometry: Geometry,
-        image_shape: tuple[int, ...],
-        *,
-        owner: object = None,
-    ) -> None:
-        self._folder = folder
-        self._owner = owner
-        self._geometry = geometry
-        self.indices = indices
-        self.shape: tuple[int, ...] = (len(indices), *image_shape)
-        self.dtype = np.dtype(np.float32)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes, the sample axis included."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that all samples would take in memory."""
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[position] for position in range(len(self)))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("the samples are on disk; an array of them is always a copy")
-        return np.asarray(self[:], dtype)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        """Read what NumPy indexing selects; only the samples that it needs are read.
-
-        The first axis takes an integer, a slice, or a list or array of integers or booleans.
-        """
-        first, *rest = self._complete(key if isinstance(key, tuple) else (key,))
-        if not isinstance(first, slice | list | tuple | np.ndarray):
-            position = operator.index(first)
-            if not -len(self) <= position < len(self):
-                raise IndexError(f"sample {position} is out of range for {len(self)} samples")
-            return self._read(position % len(self), rest)
-        where = np.arange(len(self))[first]
-        if where.size == 0:
-            nothing = np.empty((1, *self.shape[1:]), self.dtype)[(slice(0), *rest)]
-            return np.asarray(nothing)
-        one = self._read(int(where[0]), rest)
-        stack = np.empty((len(where), *one.shape), self.dtype)
-        stack[0] = one
-        for row, position in enumerate(where[1:], start=1):
-            stack[row] = self._read(int(position), rest)
-        return stack
-
-    def __repr__(self) -> str:
-        return f"SampleStack(shape={self.shape}, dtype={self.dtype}, folder={str(self._folder)!r})"
-
-    def _complete(self, key: tuple[Any, ...]) -> list[Any]:
-        """One entry for each axis."""
-        if any(part is None for part in key):
-            raise IndexError("new axes cannot be made here; take the samples first")
-        dots = [i for i, part in enumerate(key) if part is Ellipsis]
-        given = len(key) - len(dots)
-        if len(dots) > 1 or given > self.ndim:
-            raise IndexError(f"{len(key)} indices do not fit {self.ndim} axes")
-        at = dots[0] if dots else len(key)
-        fill = [slice(None)] * (self.ndim - given)
-        return [*key[:at], *fill, *key[at + len(dots) :]]
-
-    def _read(self, position: int, rest: Sequence[Any]) -> np.ndarray:
-        stored = StoredImage(sample_folder(self._folder, self.indices[position]), self._geometry)
-        if all(_is_plain(part) for part in rest):
-            sizes = zip(rest, self.shape[1:], strict=True)
-            return stored.read(tuple(_as_plain(part, size) for part, size in sizes))
-        return np.asarray(stored.read()[tuple(rest)])
+__all__ = ["Run"]
 
 
 class Run:
@@ -229,9 +122,10 @@ class Run:
 
     @property
     def image(self) -> Image:
-        """The measured image with its geometry, as it was restored."""
+        """The measured image with its geometry, as it was restored: a part knows its place."""
         record = self.request.image
-        return Image(self.input, self.geometry, record.name, record.source)
+        place = {"origin": record.origin, "whole": record.whole}
+        return Image(self.input, self.geometry, record.name, record.source, **place)
 
     @property
     def mean(self) -> np.ndarray:
@@ -250,7 +144,10 @@ class Run:
         return self._moments[1]
 
     def quantile(self, q: float | Sequence[float]) -> np.ndarray:
-        """Quantile of the samples in each pixel, read block by block.
+        """Quantile of the samples in each pixel.
+
+        Near 0 and 1 it comes from the extremes that were kept while the samples were drawn; for
+        others all samples are read, block by block.
 
         Parameters
         ----------
@@ -271,11 +168,12 @@ class Run:
         levels = np.atleast_1d(np.asarray(q, np.float64))
         if not ((levels >= 0) & (levels <= 1)).all():
             raise RunError(f"the quantile {q} is outside 0 to 1; give a fraction such as 0.05")
-        samples, shape = self.samples, self.request.image.shape
-        result = np.empty((len(levels), *shape), np.float32)
-        for block in _blocks(shape, len(samples)):
-            values = samples[(slice(None), *block)]
-            result[(slice(None), *block)] = np.quantile(values, levels, axis=0)
+        count = len(self)
+        kept = self._record.extremes if self._record.moments_of == count else 0
+        if within(levels.tolist(), count, kept):
+            result = np.stack([from_ranks(self._rank, level, count) for level in levels.tolist()])
+        else:
+            result = from_samples(self.samples, levels.tolist())
         return result if np.ndim(q) else result[0]
 
     def measurement(self, plane: int = 0) -> Measurement:
@@ -343,6 +241,12 @@ class Run:
             moments.add(sample)
         return moments.mean.astype(np.float32), moments.sd.astype(np.float32)
 
+    def _rank(self, rank: int) -> np.ndarray:
+        """Read an order statistic that is kept, from 0 for the smallest values."""
+        from_top = len(self) - 1 - rank
+        low = rank < self._record.extremes
+        return self._stored(rank_folder(*((LOWEST, rank) if low else (HIGHEST, from_top))))
+
     def _need_samples(self) -> None:
         if not self._indices:
             raise RunError(f"{self.path} holds no samples; resume the run or make it again")
@@ -354,29 +258,3 @@ class Run:
             raise RunError(
                 f"{self.path / name} cannot be read; the run is damaged, so make it again"
             ) from error
-
-
-def _is_plain(part: Any) -> bool:
-    if isinstance(part, slice):
-        return part.step is None or part.step > 0
-    return isinstance(part, int | np.integer)
-
-
-def _as_plain(part: Any, size: int) -> int | slice:
-    """Index or slice without negative numbers."""
-    if isinstance(part, slice):
-        return slice(*part.indices(size))
-    position = operator.index(part)
-    if not -size <= position < size:
-        raise IndexError(f"index {position} is out of range for an axis of {size}")
-    return position % size
-
-
-def _blocks(shape: tuple[int, ...], samples: int) -> Iterator[tuple[int | slice, ...]]:
-    """Parts of an image, aligned to its chunks, of which all samples fit into memory."""
-    *leading, height, width = shape
-    rows = max(1, min(_BLOCK, _VALUES_AT_ONCE // (samples * _BLOCK)))
-    for lead in np.ndindex(*leading):
-        for x in range(0, width, _BLOCK):
-            for y in range(0, height, rows):
-                yield (*lead, slice(y, min(y + rows, height)), slice(x, min(x + _BLOCK, width)))

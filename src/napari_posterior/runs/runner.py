@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 from napari_posterior.errors import RunError
 from napari_posterior.runs.cancel import CancelToken, RunCancelledError
+from napari_posterior.runs.clock import Clock
 from napari_posterior.runs.events import (
     Cancelled,
     Event,
     Failed,
     Finished,
-    SampleDone,
     Started,
     StepDone,
     Warned,
 )
 from napari_posterior.runs.faults import explain, is_out_of_memory
+from napari_posterior.runs.keeping import Keeper
+from napari_posterior.runs.preview import Previews, to_numpy
 from napari_posterior.runs.pump import stream_events
 
 if TYPE_CHECKING:
@@ -54,10 +55,13 @@ _MOST_AT_ONCE: Final = 16
 
 
 class Canvas(Protocol):
-    """Gives the noise that samples start from."""
+    """Gives the noise of samples, keyed by (seed, sample, step, plane, pixel)."""
 
-    def __call__(self, samples: Sequence[int], plane: int) -> Tensor:
-        """Return the canvases of some samples of one plane, (K, 1, Hp, Wp)."""
+    def __call__(self, samples: Sequence[int], plane: int, *, step: int = 0) -> Tensor:
+        """Return the canvases of some samples of one plane, (K, 1, Hp, Wp).
+
+        They start from those of step 0; a sampler that takes fresh noise asks for later ones.
+        """
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ def run_sampling(
     sink: RunSink,
     token: CancelToken | None = None,
     on_event: Callable[[Event], None] | None = None,
+    previews: bool = False,
 ) -> TerminalEvent:
     """Draw the samples that the sink lacks, in this thread.
 
@@ -133,6 +138,8 @@ def run_sampling(
         Looked at after every network call.
     on_event : callable, optional
         Gets every event, in this thread.
+    previews : bool
+        Also tell what the sample in hand looks like, at most five times a second.
 
     Returns
     -------
@@ -140,7 +147,7 @@ def run_sampling(
         The last event. Nothing is raised: Ctrl-C gives `Cancelled`, any fault gives `Failed`, and
         the samples drawn before are kept.
     """
-    drawing = _Drawing(job, sink, token or CancelToken(), on_event or _ignore)
+    drawing = _Drawing(job, sink, token or CancelToken(), on_event or _ignore, previews=previews)
     fault: Exception | None = None
     state: EndState = "failed"
     message = ""
@@ -208,11 +215,14 @@ class _Drawing:
         sink: RunSink,
         token: CancelToken,
         report: Callable[[Event], None],
+        *,
+        previews: bool,
     ) -> None:
         self.job = job
         self.sink = sink
         self.token = token
         self.report = report
+        self.previews = Previews(report) if previews else None
 
     def draw_missing(self) -> None:
         request = self.job.request
@@ -220,8 +230,15 @@ class _Drawing:
         left = deque(index for index in range(request.samples) if index not in done)
         planes = request.image.n_planes
         self.report(Started(request.samples, len(left), planes, request.nfe))
-        self.clock = _Clock(len(left) * planes * max(1, self.job.sampler.nfe))
-        batch = choose_batch(request, len(left))
+        self.clock = Clock(len(left) * planes * max(1, self.job.sampler.nfe))
+        self.keeper = Keeper(self.sink, self.report, behind=request.device != "cpu")
+        try:
+            self._draw_all(left)
+        finally:
+            self.keeper.close()
+
+    def _draw_all(self, left: deque[int]) -> None:
+        batch = choose_batch(self.job.request, len(left))
         while left:
             self.token.raise_if_cancelled()
             chosen = tuple(left)[:batch]
@@ -236,12 +253,13 @@ class _Drawing:
                 shortage = str(error) or type(error).__name__
             # only out of the except block are the frames, and the memory they hold, let go
             if stack is None:
-                self.clock.done = before
+                self.keeper.wait()
+                self.clock.go_back(before)
                 batch = self._make_room(len(chosen), shortage)
                 continue
-            for index, sample in zip(chosen, stack, strict=True):
-                self.report(SampleDone(index, self.sink.write_sample(index, sample)))
+            for _ in chosen:
                 left.popleft()
+            self.keeper.put(chosen, stack)
 
     def _draw(self, chosen: tuple[int, ...]) -> np.ndarray:
         """Draw all planes of some samples, (K, *shape of the image) float32."""
@@ -251,6 +269,7 @@ class _Drawing:
 
             def on_step(call: int, calls: int, plane: int = plane) -> None:
                 self.clock.tick(len(chosen))
+                self.keeper.tell()
                 self.report(
                     StepDone(chosen, plane, call, calls, self.clock.fraction, self.clock.left)
                 )
@@ -258,7 +277,8 @@ class _Drawing:
                     self.token.raise_if_cancelled()
 
             noise = self.job.canvas(chosen, plane)
-            stack[:, plane] = _to_numpy(self.job.sampler.draw(noise, condition, on_step))
+            options = self._options(chosen, plane)
+            stack[:, plane] = to_numpy(self.job.sampler.draw(noise, condition, on_step, **options))
         for index, sample in zip(chosen, stack, strict=True):
             if not np.isfinite(sample).all():
                 raise RunError(
@@ -267,52 +287,44 @@ class _Drawing:
                 )
         return stack.reshape(len(chosen), *image.shape)
 
+    def _options(self, chosen: tuple[int, ...], plane: int) -> dict[str, Any]:
+        """Choose what a sampler gets beside noise, condition and `on_step`: only what is used."""
+        options: dict[str, Any] = {}
+        sampler = self.job.sampler
+        if sampler.needs_noise:
+            canvas = self.job.canvas
+            options["fresh"] = lambda step: canvas(chosen, plane, step=step)
+        if self.previews is not None:
+            last = plane == self.job.request.image.n_planes - 1
+            skip = sampler.nfe if last else None
+            options["on_estimate"] = self.previews.watch(chosen[0], plane, skip=skip)
+        return options
+
     def _make_room(self, tried: int, shortage: str) -> int:
         """Halve the batch or fall back; say so; return the batch to go on with."""
         _free_device_memory()
         if tried > 1:
             self._warn(f"out of memory with {tried} samples at a time; going on with {tried // 2}")
             return tried // 2
-        if not self.job.fallbacks:
-            raise RunError(
-                f"one sample at a time does not fit into memory ({shortage}); crop the image, give "
-                "a smaller tile or use the CPU"
-            )
-        first, *others = self.job.fallbacks
-        self._warn(f"out of memory with one sample at a time; trying again {first.doing}")
-        self.job = replace(first.prepare(), fallbacks=tuple(others))
-        return 1
+        while self.job.fallbacks:
+            first, *others = self.job.fallbacks
+            self._warn(f"out of memory with one sample at a time; trying again {first.doing}")
+            try:
+                self.job = replace(first.prepare(), fallbacks=tuple(others))
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.job = replace(self.job, fallbacks=tuple(others))
+            else:
+                return 1
+        raise RunError(
+            f"one sample at a time does not fit into memory ({shortage}); crop the image, give "
+            "a smaller tile or use the CPU"
+        )
 
     def _warn(self, message: str) -> None:
         self.sink.warn(message)
         self.report(Warned(message))
-
-
-class _Clock:
-    """Progress over the network calls of a run, and the time that is left."""
-
-    def __init__(self, total: int) -> None:
-        self.total = max(1, total)
-        self.done = 0
-        self._furthest = 0.0
-        self._start: tuple[float, int] | None = None
-        self.left: float | None = None
-
-    @property
-    def fraction(self) -> float:
-        """Done part, 0 to 1; it never goes back, even when a batch is drawn again."""
-        self._furthest = max(self._furthest, min(1.0, self.done / self.total))
-        return self._furthest
-
-    def tick(self, calls: int) -> None:
-        """Count network calls; the first one, which warms up, is not used for the rate."""
-        self.done += calls
-        now = time.monotonic()
-        if self._start is None or self.done <= self._start[1]:
-            self._start = (now, self.done)
-            return
-        rate = (now - self._start[0]) / (self.done - self._start[1])
-        self.left = max(0.0, rate * (self.total - self.done))
 
 
 def _ignore(event: Event) -> None:
@@ -325,10 +337,6 @@ def _kept(sink: RunSink) -> int:
     except Exception:
         _LOG.debug("the samples kept cannot be counted", exc_info=True)
         return 0
-
-
-def _to_numpy(images: Tensor) -> np.ndarray:
-    return np.asarray(images.detach().to("cpu").float().numpy(), np.float32)
 
 
 def _free_device_memory() -> None:

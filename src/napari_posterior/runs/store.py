@@ -6,6 +6,8 @@ Every image is written under a temporary name and renamed, run.json is replaced 
 from __future__ import annotations
 
 import errno
+import logging
+import math
 import shutil
 import tempfile
 import time
@@ -18,15 +20,20 @@ import numpy as np
 
 from napari_posterior.errors import OutputError, RunError
 from napari_posterior.runs.arrays import write_arrays
+from napari_posterior.runs.extremes import Extremes, depth_for
 from napari_posterior.runs.moments import Moments
 from napari_posterior.runs.ome import StoredImage, round_mantissa, write_group, write_image
 from napari_posterior.runs.record import (
+    EXTREMES,
+    HIGHEST,
     INPUT,
+    LOWEST,
     MEAN,
     RECORD,
     SAMPLES,
     SD,
     RunRecord,
+    rank_folder,
     read_record,
     sample_folder,
     stored_samples,
@@ -44,6 +51,8 @@ if TYPE_CHECKING:
     from napari_posterior.runs.sink import EndState
 
 __all__ = ["SUFFIX", "RunWriter", "open_run"]
+
+_LOG = logging.getLogger(__name__)
 
 SUFFIX: Final = ".posterior.zarr"
 """How the folder of a run is called by convention."""
@@ -83,6 +92,8 @@ class RunWriter:
         )
         self._geometry = record.request.image.geometry
         self._moments = Moments()
+        self._pixels = math.prod(record.request.image.shape)
+        self._extremes = Extremes(depth_for(record.request.samples, self._pixels))
         self._start = time.monotonic() - record.seconds
 
     @classmethod
@@ -162,15 +173,18 @@ class RunWriter:
                 f"{folder} holds samples up to {kept[-1] + 1}, more than the {request.samples} "
                 "asked for; ask for as many or more, or choose another folder"
             )
-        changes = {"request": request, "state": "running", "message": "", "moments_of": 0}
+        changes: dict[str, object] = {"state": "running", "message": "", "request": request}
+        changes |= {"moments_of": 0, "extremes": 0}
         writer = cls(folder, record.model_copy(update={**changes, "completed": kept}))
         with writer._telling():
             for leftover in (*folder.glob(".*.part"), *(folder / SAMPLES).glob(".*.part")):
                 shutil.rmtree(leftover)
             for index in kept:
                 stored = StoredImage(sample_folder(folder, index), writer._geometry)
-                writer._moments.add(stored.read())
+                writer._add(stored.read())
             write_record(folder, writer._record)
+            # after the record, which must not promise what is taken away
+            shutil.rmtree(folder / EXTREMES, ignore_errors=True)
         return writer
 
     @property
@@ -190,7 +204,7 @@ class RunWriter:
         folder = sample_folder(self.path, index)
         with self._telling():
             self._write(f"{SAMPLES}/{folder.name}", rounded)
-            self._moments.add(rounded)
+            self._add(rounded)
             done = tuple(sorted((*self._record.completed, index)))
             self._save(completed=done)
         return folder
@@ -201,7 +215,7 @@ class RunWriter:
             self._save(warnings=(*self._record.warnings, message))
 
     def finish(self, state: EndState, message: str = "") -> None:
-        """Write mean and sd, and how the run ended.
+        """Write mean, sd and, of a finished run, extremes; and how the run ended.
 
         Raises
         ------
@@ -220,7 +234,9 @@ class RunWriter:
                 told = message or f"mean and sd could not be written ({error.strerror})"
                 self._save(state="failed", message=told)
                 raise
-            self._save(state=state, message=message, moments_of=count)
+            # who cancels wants the end of it; quantiles are then read from the samples
+            depth = self._write_extremes(count) if state == "finished" else 0
+            self._save(state=state, message=message, moments_of=count, extremes=depth)
 
     def open(self) -> Run:
         """Open what was written; a temporary folder now belongs to the `Run` returned."""
@@ -229,6 +245,32 @@ class RunWriter:
             self._temporary.detach()
             self._temporary = None
         return run
+
+    def _add(self, sample: np.ndarray) -> None:
+        """Take a sample, as it is stored, into what is known of all of them."""
+        self._moments.add(sample)
+        self._extremes.add(sample)
+
+    def _write_extremes(self, count: int) -> int:
+        """Write the extremes of so many samples; return how many at either end.
+
+        They only save time, so a disk that is too full for them does not fail the run.
+        """
+        depth = min(self._extremes.depth, depth_for(count, self._pixels))
+        if not depth:
+            return 0
+        try:
+            for group in (EXTREMES, LOWEST, HIGHEST):
+                (self.path / group).mkdir()
+                write_group(self.path / group)
+            for end, kept in ((LOWEST, self._extremes.lowest), (HIGHEST, self._extremes.highest)):
+                for rank in range(depth):
+                    self._write(rank_folder(end, rank), kept[rank])
+        except OSError:
+            _LOG.debug("extremes are left out", exc_info=True)
+            shutil.rmtree(self.path / EXTREMES, ignore_errors=True)
+            return 0
+        return depth
 
     def _save(self, **changes: object) -> None:
         """Change the record, on disk first, so that it never claims what is not there."""

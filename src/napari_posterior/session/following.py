@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from napari_posterior.runs.events import Cancelled, Failed, Finished, SampleDone, Started, Warned
+from napari_posterior.runs.events import (
+    Cancelled,
+    Failed,
+    Finished,
+    Preview,
+    SampleDone,
+    Started,
+    Warned,
+)
 from napari_posterior.session.progress import ENDED
 
 if TYPE_CHECKING:
@@ -77,6 +85,9 @@ class RunFollower:
         elif isinstance(event, SampleDone):
             if layers is not None and entry in self._shown:
                 layers.add_sample(entry, event.index, event.data)
+        elif isinstance(event, Preview):
+            if layers is not None and entry in self._shown:
+                layers.add_preview(entry, event.index, event.plane, event.image)
         elif isinstance(event, Finished | Cancelled | Failed):
             entry.message = event.message if isinstance(event, Failed) else ""
             entry.measured = job.measured

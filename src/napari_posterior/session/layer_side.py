@@ -28,6 +28,10 @@ class LayerSide(Protocol):
         """Show one more sample, (...) float32."""
         ...
 
+    def add_preview(self, entry: RunEntry, index: int, plane: int, image: Any) -> None:
+        """Show what a plane of a sample looks like so far, (H, W) float32."""
+        ...
+
     def gather(self, run: Run) -> Any:
         """Make what `show_run` needs; in the thread of the job, or of another worker."""
         ...

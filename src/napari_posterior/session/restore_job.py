@@ -181,7 +181,14 @@ class RestoreJob(ThreadedJob["Run"]):
                     report(event)
 
                 sink = _Showing(begun.writer)
-                end = run_sampling(begun.job, sink=sink, token=self._token, on_event=tell)
+                # previews are for a window, which has something to do before the first sample
+                end = run_sampling(
+                    begun.job,
+                    sink=sink,
+                    token=self._token,
+                    on_event=tell,
+                    previews=self._before is not None,
+                )
                 if watch is not None and watch.behind:
                     self._say("measuring the last samples")
         run = open_written(begun.writer)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from napari_posterior.checks.measure import SampleMeter, SampleValues
 from napari_posterior.checks.source import describe
 from napari_posterior.runs.faults import explain
-from napari_posterior.runs.run import SampleStack
+from napari_posterior.runs.stack import SampleStack
 from napari_posterior.session.threads import yield_to_others
 
 if TYPE_CHECKING:
