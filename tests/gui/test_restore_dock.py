@@ -80,9 +80,9 @@ def held(monkeypatch):
     let_go = threading.Event()
     for kind in (samplers.StudentSampler, samplers.TeacherSampler):
 
-        def gated(self, *args, draw=kind.draw):
+        def gated(self, *args, draw=kind.draw, **options):
             assert let_go.wait(60)
-            return draw(self, *args)
+            return draw(self, *args, **options)
 
         monkeypatch.setattr(kind, "draw", gated)
     yield let_go

@@ -76,6 +76,22 @@ def test_a_student_from_a_teacher_is_the_teacher_until_it_learns_the_gap():
     assert torch.equal(call(net, x, 0.7, 0.7), call(net, x, 0.7, 0.1))
 
 
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_without_gradients_the_output_is_the_same_and_the_inputs_are_left_alone(blocks):
+    net = build("velocity-unet-1", {**SMALL, "blocks": blocks})
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x, maps = torch.randn(2, 1, 32, 24), torch.randn(2, 4, 32, 24)
+    before = x.clone(), maps.clone()
+    trained = call(net, x, maps=maps)
+    assert trained.requires_grad
+    with torch.no_grad():
+        drawn = call(net, x, maps=maps)
+    assert torch.equal(drawn, trained)
+    assert torch.equal(x, before[0])
+    assert torch.equal(maps, before[1])
+
+
 def test_unknown_networks_and_settings_are_refused():
     with pytest.raises(ModelError, match="unknown network 'resnet'"):
         build("resnet", {})

@@ -115,12 +115,13 @@ class UNet(nn.Module):
             e = e + self.time(at) + self.gap(at - _time_features(t))
         e = nnf.silu(e)
         x = nnf.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
-        h1 = _run(self.down1, self.stem(x), e)
-        h2 = _run(self.down2, self.shrink1(h1), e)
-        h = _run(self.middle, self.shrink2(h2), e)
-        h = _run(self.up2, self.grow2(_double(h)) + h2, e)
-        h = _run(self.up1, self.grow1(_double(h)) + h1, e)
-        out: Tensor = nnf.pixel_shuffle(self.head(nnf.silu(h)), 2)
+        # a list, so that what is added is not held any longer: it is a quarter of the memory needed
+        skipped = [_run(self.down1, self.stem(x), e)]
+        skipped.append(_run(self.down2, self.shrink1(skipped[0]), e))
+        h = _run(self.middle, self.shrink2(skipped[1]), e)
+        h = _run(self.up2, _add(self.grow2(_double(h)), skipped.pop()), e)
+        h = _run(self.up1, _add(self.grow1(_double(h)), skipped.pop()), e)
+        out: Tensor = nnf.pixel_shuffle(self.head(_silu(h)), 2)
         return out
 
 
@@ -137,9 +138,11 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         scale, shift = self.film(e)[:, :, None, None].chunk(2, dim=1)
-        h = torch.addcmul(shift, pixel_norm(x), 1 + scale)
-        out: Tensor = x + self.second(nnf.silu(self.first(nnf.silu(h))))
-        return out
+        # nested, so that no result is held longer than the next call needs it
+        return _add(
+            self.second(_silu(self.first(_silu(torch.addcmul(shift, pixel_norm(x), 1 + scale))))),
+            x,
+        )
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -155,6 +158,16 @@ def _time_features(t: Tensor) -> Tensor:
     # low octaves only: students need a network that is smooth in time
     angle = (0.5 * math.pi) * t[:, None] * 2.0 ** torch.arange(_OCTAVES, device=t.device)
     return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+# Both take a result that nobody else holds. Without gradients its memory is used again: fresh pages
+# cost a CPU more time than the arithmetic.
+def _silu(fresh: Tensor) -> Tensor:
+    return nnf.silu(fresh, inplace=not fresh.requires_grad)
+
+
+def _add(fresh: Tensor, x: Tensor) -> Tensor:
+    return x + fresh if fresh.requires_grad else fresh.add_(x)
 
 
 def _run(stage: nn.ModuleList, x: Tensor, e: Tensor) -> Tensor:
