@@ -119,7 +119,7 @@ def measure(image: np.ndarray, bundle: Bundle, settings: Settings, folder: Path)
         return out
 
     with found.run.running():
-        begun = found.timed("image, settings, folder", begin)(
+        begun = found.timed("image, point estimate", begin)(
             image, bundle, settings, out=folder / "run.posterior.zarr", overwrite=True
         )
         job, sink = begun.job, begun.writer
@@ -133,7 +133,6 @@ def measure(image: np.ndarray, bundle: Bundle, settings: Settings, folder: Path)
         )
         sink.write_sample = found.timed("samples to disk", sink.write_sample)
         sink.finish = found.timed("mean and sd to disk", sink.finish)
-        found.timed("point estimate", job.conditions.__getitem__)(0)
         end = run_sampling(job, sink=sink, on_event=replay)
     if not isinstance(end, Finished):
         raise SystemExit(f"the run did not finish: {end}")
