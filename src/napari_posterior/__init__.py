@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_posterior.api import compare, list_models, load_model, open_run, restore
-    from napari_posterior.api.calibration import calibrate_camera, read_camera
+    from napari_posterior.api.calibration import calibrate_camera
     from napari_posterior.physics.camera import Camera
+    from napari_posterior.physics.camera_files import read_camera
     from napari_posterior.physics.psf import Psf
     from napari_posterior.statistics import statistic
     from napari_posterior.widgets.session import session
@@ -42,7 +43,7 @@ _HOME_OF = {
     "list_models": "napari_posterior.api",
     "load_model": "napari_posterior.api",
     "open_run": "napari_posterior.api",
-    "read_camera": "napari_posterior.api.calibration",
+    "read_camera": "napari_posterior.physics.camera_files",
     "restore": "napari_posterior.api",
     "statistic": "napari_posterior.statistics",
 }

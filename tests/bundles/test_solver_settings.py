@@ -124,7 +124,9 @@ def test_samplers_of_a_bundle_are_built_as_its_settings_say(
     draw = partial(npo.restore, measured, sampler="teacher", seed=3, **options)
     whole = draw(model=stochastic, samples=3)
     part = draw(model=stochastic, samples=1, out=tmp_path / "part")
-    np.testing.assert_allclose(part.samples[0], whole.samples[0], rtol=1e-3, atol=1e-3)
+    # stored with 12 bits of mantissa, so a last digit may round either way
+    close = partial(np.testing.assert_allclose, rtol=2**-12, atol=1e-4)
+    close(part.samples[0], whole.samples[0])
     longer = draw(model=stochastic, samples=3, resume=part.path)
-    np.testing.assert_allclose(longer.samples[2], whole.samples[2], rtol=1e-3, atol=1e-3)
+    close(longer.samples[2], whole.samples[2])
     assert np.abs(whole.samples[0] - whole.samples[1]).max() > 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,6 @@ from napari_posterior.sampling.solvers import get_solver, solve
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-diffusers = pytest.importorskip("diffusers")
 
 # diffusers hands its tensors to numpy in a way that numpy 2 warns of
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -1,9 +1,7 @@
-"""A camera from calibration: read from a file, or measured from frames."""
+"""A camera measured from frames."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,42 +9,11 @@ import numpy as np
 
 from napari_posterior.errors import InputError
 from napari_posterior.image import as_image
-from napari_posterior.physics import camera_files
 
 if TYPE_CHECKING:
-    from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.estimate import CameraEstimate
 
-__all__ = ["calibrate_camera", "read_camera"]
-
-
-def read_camera(source: Any, *, bits: int | None = None, saturation: float | None = None) -> Camera:
-    """Read a camera from a file, an array or a napari layer.
-
-    Parameters
-    ----------
-    source : path, array, layer or mapping
-        Three planes (3, H, W): gain (ADU/e-), offset (ADU) and read variance (ADU^2), as TIFF or
-        NPY file, array or Image layer; or the numbers ``gain`` (ADU/e-), ``offset`` (ADU) and
-        ``read_noise`` (e-), as JSON file or mapping.
-    bits : int, optional
-        Bits of the analogue-to-digital converter, where the source does not tell.
-    saturation : float, optional
-        Grey level in ADU of a full pixel, where the source does not tell.
-
-    Returns
-    -------
-    Camera
-
-    Raises
-    ------
-    InputError
-        If the source cannot be read, or a number is missing, unknown or out of range.
-    """
-    known = isinstance(source, Mapping | str | os.PathLike)
-    return camera_files.read_camera(
-        source if known else as_image(source).data, bits=bits, saturation=saturation
-    )
+__all__ = ["calibrate_camera"]
 
 
 def calibrate_camera(

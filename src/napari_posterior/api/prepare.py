@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from napari_posterior.api.camera import choose_camera
 from napari_posterior.api.conditions import Conditions
@@ -21,7 +20,7 @@ from napari_posterior.physics.measurement import Measurement
 from napari_posterior.physics.psf import TARGET_SIGMA, Psf
 from napari_posterior.runs.request import ImageRecord, RestoreRequest, check_samples
 from napari_posterior.runs.runner import Fallback, PreparedJob
-from napari_posterior.sampling.noise import normal
+from napari_posterior.sampling.noise import canvas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -216,16 +215,15 @@ class _Noise:
         device: str,
         step: int = 0,
     ) -> Tensor:
-        draw = partial(
-            normal,
+        return canvas(
+            samples,
             shape,
             seed=self.seed,
-            step=step,
             plane=self.planes[plane],
+            step=step,
             origin=self.corner,
             device=device,
         )
-        return torch.stack([draw(sample=sample) for sample in samples])[:, None]
 
 
 def _stats_of_planes(

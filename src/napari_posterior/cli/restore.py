@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_posterior import api
-from napari_posterior.api.calibration import read_camera
 from napari_posterior.cli.lines import Lines
 from napari_posterior.cli.outcome import INTERRUPTED, note, say
 from napari_posterior.errors import InputError
 from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.camera_files import read_camera
 
 if TYPE_CHECKING:
     from napari_posterior.runs.run import Run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import numpy as np
 
 from napari_posterior.errors import InputError
+from napari_posterior.physics.records import key_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -194,12 +194,7 @@ class Camera:
 
     @cached_property
     def _key(self) -> tuple[Any, ...]:
-        return tuple(
-            (value.shape, hashlib.sha256(value.tobytes()).hexdigest())
-            if isinstance(value, np.ndarray)
-            else value
-            for value in (getattr(self, name) for name in self.__dataclass_fields__)
-        )
+        return key_of(self)
 
     def __eq__(self, other: object) -> bool:
         return self._key == other._key if isinstance(other, Camera) else NotImplemented

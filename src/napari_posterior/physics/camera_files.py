@@ -7,17 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from napari_posterior.errors import InputError, OutputError
-from napari_posterior.image import load_image
+from napari_posterior.image import as_image, load_image
 from napari_posterior.physics.camera import Camera, Levels
 from napari_posterior.physics.records import to_record
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 __all__ = ["read_camera", "write_camera"]
 
@@ -25,21 +22,21 @@ _MAPS: Final = "gain (ADU/e-), offset (ADU) and read variance (ADU^2)"
 
 
 def read_camera(
-    source: str | os.PathLike[str] | ArrayLike | Mapping[str, Any],
+    source: Any,
     *,
     bits: int | None = None,
     saturation: float | None = None,
 ) -> Camera:
-    """Read a camera.
+    """Read a camera from a file, an array, a napari layer or a mapping.
 
     Parameters
     ----------
-    source : path, array or mapping
-        A TIFF or NPY file, or an array, of three planes (3, H, W): gain in ADU/e-, offset in ADU
-        and read variance in ADU^2, the calibration of F. Huang et al., Nature Methods 10 (2013)
-        653-658. Or a JSON file, or a mapping, of the numbers ``gain`` (ADU/e-), ``offset`` (ADU)
-        and ``read_noise`` (e-), with ``bits``, ``saturation`` (ADU) and intervals if they are
-        known.
+    source : path, array, layer or mapping
+        A TIFF or NPY file, an array or an Image layer of three planes (3, H, W): gain in ADU/e-,
+        offset in ADU and read variance in ADU^2, the calibration of F. Huang et al., Nature Methods
+        10 (2013) 653-658. Or a JSON file, or a mapping, of the numbers ``gain`` (ADU/e-),
+        ``offset`` (ADU) and ``read_noise`` (e-), with ``bits``, ``saturation`` (ADU) and intervals
+        if they are known.
     bits : int, optional
         Bits of the analogue-to-digital converter, where the source does not tell.
     saturation : float, optional
@@ -69,6 +66,8 @@ def read_camera(
         content = source
     if isinstance(content, Mapping):
         return _from_numbers(content, name, extra)
+    if hasattr(content, "data") and hasattr(content, "scale"):
+        content = as_image(content).data
     try:
         planes = np.asarray(content)
     except ValueError as error:

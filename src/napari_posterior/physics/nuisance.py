@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from napari_posterior.errors import InputError
+from napari_posterior.physics.spectrum import MirroredSpectrum
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -97,7 +98,7 @@ class Nuisance:
     def _apply(self, image: Tensor) -> Tensor:
         if self.sigma > 0 or self.shift != (0.0, 0.0):
             reach = 4 * self.sigma + max(abs(part) for part in self.shift)
-            image = _Spectrum(image, reach).moved(self.sigma**2, *self.shift)
+            image = MirroredSpectrum(image, reach).moved(self.sigma**2, *self.shift)
         return self.gain * image + self.offset
 
 
@@ -173,7 +174,7 @@ def fit_nuisance(
         raise InputError(
             "hardly any pixel of the reference can be compared; give one that is less saturated"
         )
-    spectrum = _Spectrum(x, 4 * most_blur + most_shift)
+    spectrum = MirroredSpectrum(x, 4 * most_blur + most_shift)
     free = [True, True, blur, shift, shift]
     start = torch.zeros(5, dtype=torch.float64)
     start[2] = _FIRST_VARIANCE if blur else 0.0
@@ -208,55 +209,12 @@ def fit_nuisance(
     )  # fmt: skip
 
 
-class _Spectrum:
-    """Transform of mirrored images, blurred and shifted by products.
-
-    `reach` is the number of pixels at the edges that are mirrored.
-    """
-
-    def __init__(self, image: Tensor, reach: float) -> None:
-        height, width = image.shape[-2:]
-        margin = math.ceil(reach) + 1
-        self.top, self.left = min(margin, height - 1), min(margin, width - 1)
-        self.shape = image.shape
-        pads = (self.left, self.left, self.top, self.top)
-        flat = image.reshape(-1, 1, height, width)
-        padded = torch.nn.functional.pad(flat, pads, mode="reflect")[:, 0]
-        self.size = padded.shape[-2:]
-        options: dict[str, Any] = {"dtype": image.dtype, "device": image.device}
-        self.fy = torch.fft.fftfreq(self.size[0], **options)[:, None]
-        self.fx = torch.fft.rfftfreq(self.size[1], **options)
-        self.values = torch.fft.rfft2(padded)
-
-    def moved(self, variance: float, down: float, right: float) -> Tensor:
-        """Return the images blurred by a variance and shifted, in pixels."""
-        return self._image(self._transfer(variance, down, right))
-
-    def slopes(self, variance: float, down: float, right: float) -> list[Tensor]:
-        """Return the derivatives of `moved` by variance, down and right."""
-        transfer = self._transfer(variance, down, right)
-        square = self.fy**2 + self.fx**2
-        factors = (-2 * math.pi**2 * square, -2j * math.pi * self.fy, -2j * math.pi * self.fx)
-        return [self._image(transfer * factor) for factor in factors]
-
-    def _transfer(self, variance: float, down: float, right: float) -> Tensor:
-        decay = -2 * math.pi**2 * variance * (self.fy**2 + self.fx**2)
-        turn = -2 * math.pi * (self.fy * down + self.fx * right)
-        return torch.polar(torch.exp(decay), turn)
-
-    def _image(self, transfer: Tensor) -> Tensor:
-        moved: Tensor = torch.fft.irfft2(self.values * transfer, s=tuple(self.size))
-        height, width = self.shape[-2:]
-        inner = moved[:, self.top : self.top + height, self.left : self.left + width]
-        return inner.reshape(self.shape)
-
-
 class _Fit:
     """Weighted least squares of (gain, offset, blur variance, shift down, shift right)."""
 
     def __init__(
         self,
-        spectrum: _Spectrum,
+        spectrum: MirroredSpectrum,
         reference: Tensor,
         weights: Tensor,
         free: list[bool],

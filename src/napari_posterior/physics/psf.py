@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_posterior.errors import InputError
+from napari_posterior.physics.records import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,9 +280,7 @@ class Psf:
 
     @cached_property
     def _key(self) -> tuple[Any, ...]:
-        kernel = self.kernel
-        sampled = kernel is not None and (kernel.shape, hashlib.sha256(kernel.tobytes()).digest())
-        return (self.sigma, self.axial_sigma, sampled, self.source)
+        return key_of(self)
 
     def __eq__(self, other: object) -> bool:
         return self._key == other._key if isinstance(other, Psf) else NotImplemented

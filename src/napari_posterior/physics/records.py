@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Value = TypeVar("Value", Camera, Psf)
 
-__all__ = ["array_record", "arrays_of", "from_record", "to_record"]
+__all__ = ["array_record", "arrays_of", "from_record", "key_of", "to_record"]
 
 
 def array_record(values: np.ndarray) -> dict[str, Any]:
@@ -34,6 +34,17 @@ def arrays_of(value: Camera | Psf) -> dict[str, np.ndarray]:
     """Return the fields that are arrays, which a record only describes."""
     held = {field.name: getattr(value, field.name) for field in fields(value)}
     return {name: array for name, array in held.items() if isinstance(array, np.ndarray)}
+
+
+def key_of(value: Camera | Psf) -> tuple[Any, ...]:
+    """Return what two cameras or PSFs are compared by: all fields, of an array shape and hash."""
+    held = (getattr(value, field.name) for field in fields(value))
+    return tuple(
+        (entry.shape, hashlib.sha256(entry.tobytes()).digest())
+        if isinstance(entry, np.ndarray)
+        else entry
+        for entry in held
+    )
 
 
 def to_record(value: Camera | Psf) -> dict[str, Any]:

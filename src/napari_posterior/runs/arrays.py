@@ -24,15 +24,14 @@ PHYSICS: Final = "physics"
 def write_arrays(folder: Path, request: RestoreRequest) -> None:
     """Write the arrays of camera and PSF, where they have any, into the folder of a run."""
     held = {"camera": arrays_of(request.camera), "psf": arrays_of(request.psf)}
+    groups = [PHYSICS] * any(held.values()) + [f"{PHYSICS}/{kind}" for kind in held if held[kind]]
+    for group in groups:
+        (folder / group).mkdir()
+        write_group(folder / group)
     for kind, arrays in held.items():
         for name, array in arrays.items():
-            place = folder
-            for part in (PHYSICS, kind, name):
-                place = place / part
-                if not place.exists():
-                    place.mkdir()
-                    if part != name:
-                        write_group(place)
+            place = folder / PHYSICS / kind / name
+            place.mkdir()
             write_image(place, array, Geometry.default(array.shape), name=name)
 
 

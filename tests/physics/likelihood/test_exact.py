@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -9,8 +10,6 @@ from scipy import stats
 
 from napari_posterior.physics.likelihood.densities import gaussian_nats
 from napari_posterior.physics.likelihood.exact import NOISE_FLOOR, exact_nats
-
-mpmath = pytest.importorskip("mpmath")  # comes with torch
 
 Z = np.array([-50.0, -12.3, -3.0, -0.2, 0.0, 0.37, 1.0, 4.5, 17.0, 60.2, 150.0, 400.0])
 MEANS = np.array([1e-3, 0.02, 0.3, 1.0, 7.0, 30.0, 90.0, 200.0])
