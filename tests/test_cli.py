@@ -290,8 +290,8 @@ def test_train_and_distill_hand_their_options_on(
         calls.append(options)
         return folder
 
-    monkeypatch.setattr("napari_posterior.training.build.train", remember)
-    monkeypatch.setattr("napari_posterior.training.build.distill", remember)
+    monkeypatch.setattr("napari_posterior.training.train.train", remember)
+    monkeypatch.setattr("napari_posterior.training.distill.distill", remember)
     assert command("train", "--out", "b", "--steps", 7, "--seed", 3).code == 0
     assert (calls[0]["plan"].steps, calls[0]["plan"].seed) == (7, 3)
     assert command("distill", "b", "--student", "kd", "--steps", 9).code == 0
@@ -299,7 +299,7 @@ def test_train_and_distill_hand_their_options_on(
 
 
 def test_help_tells_the_plan_that_remakes_the_shipped_weights(command: Callable[..., Any]) -> None:
-    from napari_posterior.training.build import DistillPlan
+    from napari_posterior.training.distill import DistillPlan
     from napari_posterior.training.plan import TrainingPlan
 
     for name, plan, fields in (

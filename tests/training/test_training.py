@@ -12,13 +12,14 @@ from napari_posterior.errors import InputError, ModelError
 from napari_posterior.networks.registry import build
 from napari_posterior.sampling.path import LinearFlow
 from napari_posterior.training.batches import SceneStream
-from napari_posterior.training.build import DistillPlan, distill, train
+from napari_posterior.training.distill import DistillPlan, distill
 from napari_posterior.training.fit import FitSettings, fit, load_average
 from napari_posterior.training.plan import TrainingPlan
 from napari_posterior.training.recipes.flow import FlowRecipe
 from napari_posterior.training.recipes.flowmap import FlowMapRecipe
 from napari_posterior.training.recipes.point import PointRecipe
 from napari_posterior.training.targets import Reference, Trajectories, make_trajectories
+from napari_posterior.training.train import train
 
 TINY = TrainingPlan(
     steps=4, batch=4, size=32, channels=(8, 12, 16), blocks=1, processes=1, autocast=False

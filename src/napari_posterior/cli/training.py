@@ -20,11 +20,11 @@ def run_train(out: Path, *, work: Path | None, overwrite: bool, **options: Any) 
     Raises
     ------
     PosteriorError
-        As `napari_posterior.training.build.train` does.
+        As `napari_posterior.training.train.train` does.
     """
     from napari_posterior.bundles.device import pick_device
-    from napari_posterior.training.build import train
     from napari_posterior.training.plan import TrainingPlan
+    from napari_posterior.training.train import train
 
     options["device"] = pick_device(options["device"])
     plan = TrainingPlan(**_given(options))
@@ -40,9 +40,9 @@ def run_distill(
     Raises
     ------
     PosteriorError
-        As `napari_posterior.training.build.distill` does.
+        As `napari_posterior.training.distill.distill` does.
     """
-    from napari_posterior.training.build import STUDENTS, DistillPlan, distill
+    from napari_posterior.training.distill import STUDENTS, DistillPlan, distill
 
     plan = DistillPlan(**_given(options))
     folder = distill(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from safetensors.torch import load_file
-
 from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.bundles.card import POINT, TEACHER, SolverConfig
 from napari_posterior.bundles.certificate import Certificate
@@ -21,6 +19,7 @@ from napari_posterior.sampling.noise import canvas
 from napari_posterior.sampling.path import get_path
 from napari_posterior.sampling.samplers import TeacherSampler
 from napari_posterior.training.batches import SceneStream, TrainingRange
+from napari_posterior.training.files import read_weights
 
 if TYPE_CHECKING:
     import os
@@ -288,7 +287,7 @@ def write_reference(
     samplers = {name: part.sampler for name, part in files.items()}
     samplers[TEACHER] = reference_config(found, precision=precision)
     parts = {
-        name: Part(_read_weights(opened.folder / part.weights_path), part.config, samplers[name])
+        name: Part(read_weights(opened.folder / part.weights_path), part.config, samplers[name])
         for name, part in files.items()
     }
     fields = {key: getattr(opened.card, key) for key in CardFields.__dataclass_fields__}
@@ -299,7 +298,3 @@ def write_reference(
         licence_text=(opened.folder / "LICENSE").read_text(encoding="utf-8"),
         overwrite=True,
     )
-
-
-def _read_weights(file: FilePath) -> dict[str, Tensor]:
-    return {key: value.float() for key, value in load_file(file).items()}

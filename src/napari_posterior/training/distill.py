@@ -1,66 +1,38 @@
-"""From nothing to a bundle: train a teacher, then distil students from it."""
+"""Distil students from the reference of a bundle."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib import resources
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 
 from napari_posterior.bundles.bundle import open_bundle
-from napari_posterior.bundles.card import (
-    POINT,
-    TEACHER,
-    WEIGHTS_FILE,
-    Conditioning,
-    FlowMapConfig,
-    NetworkConfig,
-    PointConfig,
-    SolverConfig,
-    TrainingRecord,
-)
-from napari_posterior.bundles.card import TrainingRange as CardRange
-from napari_posterior.bundles.parts import part_folder, read_parts, teacher_grid
+from napari_posterior.bundles.card import POINT, TEACHER, WEIGHTS_FILE, FlowMapConfig, SolverConfig
+from napari_posterior.bundles.parts import part_folder, teacher_grid
 from napari_posterior.bundles.write import CardFields, Part, write_bundle
 from napari_posterior.errors import InputError
 from napari_posterior.networks.registry import build
-from napari_posterior.physics.scenes import KINDS
-from napari_posterior.sampling.conditioning import VECTOR, Normaliser
 from napari_posterior.sampling.path import get_path
-from napari_posterior.sampling.solvers import nfe
 from napari_posterior.training.batches import SceneStream, TrainingRange
+from napari_posterior.training.files import licence, network, read_part, read_weights, work_folder
 from napari_posterior.training.fit import FitSettings, fit, load_average, read_minutes
-from napari_posterior.training.plan import (
-    POINT_ARCH,
-    VELOCITY_ARCH,
-    TrainingPlan,
-    fit_point,
-    fit_teacher,
-)
+from napari_posterior.training.plan import VELOCITY_ARCH
 from napari_posterior.training.recipes.flowmap import FlowMapRecipe
 from napari_posterior.training.targets import Reference, Trajectories, make_trajectories
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-
-    from torch import Tensor
+    from pathlib import Path as FilePath
 
     from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.training.fit import Report
     from napari_posterior.training.recipes.base import Recipe
 
-__all__ = ["STUDENTS", "DistillPlan", "distill", "train"]
-
-REFERENCE = SolverConfig(
-    solver="heun", grid="power_late", rho=1.6, steps=24, nfe=nfe("heun", 24), precision="float32"
-)
-"""Solver and grid of the reference, and of the targets that students learn from."""
+__all__ = ["STUDENTS", "DistillPlan", "distill"]
 
 STUDENTS: dict[str, tuple[int, ...]] = {"kd": (1,), "flowmap": (1, 2, 3, 4)}
 """Step counts each student is trained for: one step (knowledge distillation), or one to four."""
@@ -101,89 +73,6 @@ class DistillPlan:
     size: int = 64
     processes: int = 2
     autocast: bool = True
-
-
-def train(
-    out: str | os.PathLike[str],
-    *,
-    plan: TrainingPlan | None = None,
-    work: str | os.PathLike[str] | None = None,
-    overwrite: bool = False,
-    report: Report | None = None,
-) -> FilePath:
-    """Train a point estimate and a teacher on simulated scenes and write them as a bundle.
-
-    Parameters
-    ----------
-    out : str or path
-        Folder of the bundle; its name is the model's name.
-    plan : TrainingPlan, optional
-        Seed, length and size; the defaults remake the shipped weights.
-    work : str or path, optional
-        Where checkpoints and loss curves are kept, ``OUT.training`` by default. A call with the
-        same folder and plan goes on where an interrupted one stopped.
-    overwrite : bool
-        Replace a bundle that is there.
-    report : callable, optional
-        Called with a ``Progress`` now and then; picklable if there are several processes.
-
-    Returns
-    -------
-    pathlib.Path
-        The bundle's folder.
-
-    Raises
-    ------
-    OutputError
-        If the bundle exists and `overwrite` is False, or cannot be written.
-    """
-    plan = TrainingPlan() if plan is None else plan
-    target, folder = FilePath(out), _work_folder(out, work)
-    point, teacher = fit_point(plan, folder, report), fit_teacher(plan, folder, report)
-    velocity = _network(VELOCITY_ARCH, plan.velocity_kwargs)
-    parts = {
-        TEACHER: Part(load_average(teacher), velocity, REFERENCE),
-        POINT: Part(load_average(point), _network(POINT_ARCH, plan.point_kwargs), PointConfig()),
-    }
-    card = CardFields(
-        id=f"napari-posterior/{target.name}",
-        name=target.name,
-        version="0.1.0",
-        license="BSD-3-Clause",
-        description=(
-            "Posterior samples of two-dimensional fluorescence images: conditional flow matching "
-            "of the standardised residual around a point estimate, trained on simulated puncta, "
-            "filaments, sheets, nuclei and haze."
-        ),
-        intended_use=(
-            "Denoising and mild deconvolution of single planes whose camera and Gaussian PSF are "
-            "known or estimated, and comparison of distilled students with the teacher."
-        ),
-        known_limits=(
-            "Trained on simulated scenes only: what it draws where the measurement says little "
-            "comes from them.",
-            "The PSF is Gaussian and the same everywhere; the camera is linear, with one gain, "
-            "offset and read noise for all pixels.",
-            "Planes of a stack are restored separately; samples of neighbouring planes are not "
-            "drawn jointly.",
-        ),
-        path=plan.path,
-        conditioning=Conditioning(normaliser=asdict(Normaliser()), vector=VECTOR),
-        training=TrainingRecord(
-            steps={POINT: plan.steps, TEACHER: plan.steps},
-            images=dict.fromkeys((POINT, TEACHER), plan.steps * plan.batch),
-            seed=plan.seed,
-            minutes={
-                name: round(read_minutes(checkpoint), 1)
-                for name, checkpoint in ((POINT, point), (TEACHER, teacher))
-            },
-            kinds=KINDS,
-        ),
-        training_range=_measure_range(plan),
-    )
-    return write_bundle(
-        target, card=card, parts=parts, licence_text=_licence(), overwrite=overwrite
-    )
 
 
 def distill(
@@ -227,9 +116,9 @@ def distill(
     unknown = sorted(set(students) - set(STUDENTS))
     if unknown:
         raise InputError(f"unknown student {unknown[0]!r}; use {' or '.join(STUDENTS)}")
-    folder = _work_folder(bundle, work)
+    folder = work_folder(bundle, work)
     opened = open_bundle(bundle)
-    parts = {name: _read_part(opened, name) for name in opened.names}
+    parts = {name: read_part(opened, name) for name in opened.names}
     config = parts[TEACHER].sampler
     if not isinstance(config, SolverConfig):
         raise InputError("the bundle's teacher has no solver; train it again")
@@ -255,7 +144,7 @@ def distill(
         grids = {str(n): tuple(times[i] for i in _STATES_OF_STEPS[n]) for n in STUDENTS[name]}
         parts[name] = Part(
             load_average(checkpoint),
-            _network(VELOCITY_ARCH, kwargs),
+            network(VELOCITY_ARCH, kwargs),
             FlowMapConfig(grids=grids, default_steps=max(STUDENTS[name])),
         )
         minutes[name], steps[name] = round(read_minutes(checkpoint), 1), plan.steps
@@ -266,7 +155,7 @@ def distill(
     )
     card = replace(CardFields(**fields), training=record)
     return write_bundle(
-        opened.folder, card=card, parts=parts, licence_text=_licence(), overwrite=True
+        opened.folder, card=card, parts=parts, licence_text=licence(), overwrite=True
     )
 
 
@@ -310,7 +199,7 @@ def _student_recipe(
     rank: int,
 ) -> Recipe:
     net = build(VELOCITY_ARCH, kwargs)
-    net.load_state_dict(_as_float32(load_file(weights)))
+    net.load_state_dict(read_weights(weights))
     last = _QUARTERS
     every = tuple(itertools.combinations(range(last + 1), 2))
     return FlowMapRecipe(
@@ -325,52 +214,7 @@ def _student_recipe(
     )
 
 
-def _measure_range(plan: TrainingPlan) -> CardRange:
-    """Return the range of measurements that training saw, from simulated ones."""
-    stream = plan.stream(1, 0)
-    batches = [stream.batch_at(number) for number in range(100)]
-    scale = torch.cat([batch.s.flatten() for batch in batches])
-    level = torch.cat([batch.b.flatten() for batch in batches])
-    return CardRange(
-        psf_sigma=plan.trained.psf_sigma,
-        read_noise=plan.trained.read_noise,
-        peak=plan.trained.peak,
-        photon_scale=_middle(scale),
-        background=_middle(level),
-    )
-
-
-def _middle(values: Tensor) -> tuple[float, float]:
-    low, high = values.quantile(torch.tensor([0.005, 0.995])).tolist()
-    return float(f"{low:.3g}"), float(f"{high:.3g}")
-
-
-def _read_part(bundle: Bundle, name: str) -> Part:
-    files = read_parts(bundle.folder, bundle.card)[name]
-    state = _as_float32(load_file(bundle.folder / files.weights_path))
-    return Part(state, files.config, files.sampler)
-
-
 def _build(part: Part) -> torch.nn.Module:
     net = build(part.config.arch, part.config.arch_kwargs)
     net.load_state_dict(dict(part.state_dict))
     return net.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload, no-any-return]
-
-
-def _network(arch: str, kwargs: dict[str, Any]) -> NetworkConfig:
-    return NetworkConfig(arch=arch, arch_kwargs=kwargs, dtype="float16")
-
-
-def _as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.float() for key, value in state.items()}
-
-
-def _work_folder(out: str | os.PathLike[str], work: str | os.PathLike[str] | None) -> FilePath:
-    target = FilePath(out)
-    return target.with_name(f"{target.name}.training") if work is None else FilePath(work)
-
-
-def _licence() -> str:
-    return (
-        resources.files("napari_posterior.bundles").joinpath("LICENSE.weights").read_text("utf-8")
-    )
