@@ -15,7 +15,7 @@ pytestmark = pytest.mark.gui
 
 @pytest.fixture
 def bars():
-    bars = ActivityBars()
+    bars = ActivityBars(interval=0)
     yield bars
     bars.close()
 
@@ -51,6 +51,21 @@ def test_a_bar_goes_to_and_fro_until_the_total_is_known(bars, make_entry):
     bars.refresh([entry])
     assert (bar.n, bar.total) == (25, 100)
     assert bar.desc.removesuffix(": ").endswith("4 of 16 samples, 8 s left")
+
+
+def test_a_bar_changes_at_most_once_in_its_interval(make_entry):
+    bars, entry = ActivityBars(interval=60), make_entry()
+    try:
+        entry.progress = Progress(sentence="loading the model")
+        bars.refresh([entry])
+        entry.progress = Progress(0.25, 8.0, 4, 16, "4 of 16 samples, 8 s left")
+        bars.refresh([entry])
+        assert bars.bars[0].desc.removesuffix(": ").endswith("loading the model")
+        entry.state = "done"
+        bars.refresh([entry])
+        assert not bars.bars
+    finally:
+        bars.close()
 
 
 def test_cancel_of_a_bar_is_that_of_the_run(bars, make_entry):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.request import RestoreRequest, Role
     from napari_posterior.runs.run import Run
     from napari_posterior.runs.sink import EndState, RunSink
+    from napari_posterior.runs.solver import ImageCheckRecord
     from napari_posterior.session.watch import SampleValues, Watch
     from napari_posterior.statistics import Statistic
 
@@ -158,10 +159,10 @@ class RestoreJob(ThreadedJob["Run"]):
     def _work(self, report: Callable[[Event], None]) -> TerminalEvent:
         from napari_posterior.api.begin import open_written
         from napari_posterior.runs.runner import run_sampling
-        from napari_posterior.session.threads import leave_a_core_free
+        from napari_posterior.session.threads import leave_a_core_free, share_the_interpreter
 
         self._token.raise_if_cancelled()
-        with leave_a_core_free():
+        with leave_a_core_free(), share_the_interpreter():
             try:
                 begun = self._begin()
             except RunCancelledError:
@@ -289,6 +290,13 @@ class _Showing:
 
     def warn(self, message: str) -> None:
         self._sink.warn(message)
+
+    @property
+    def image_check(self) -> ImageCheckRecord | None:
+        return self._sink.image_check
+
+    def keep_check(self, check: ImageCheckRecord) -> None:
+        self._sink.keep_check(check)
 
     def finish(self, state: EndState, message: str = "") -> None:
         self._sink.finish(state, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import TYPE_CHECKING
 
 from napari.utils.progress import cancelable_progress
@@ -16,6 +17,9 @@ __all__ = ["ActivityBars", "RunBar"]
 
 _PERCENT = 100
 
+_INTERVAL = 1.0
+"""Seconds between two changes of a bar: at each napari lets Qt paint the whole window."""
+
 
 class RunBar(cancelable_progress):
     """The bar of one run; to be used in the main thread only.
@@ -27,12 +31,16 @@ class RunBar(cancelable_progress):
         the bar.
     words : str
         What to say beside it.
+    interval : float
+        Seconds in which it changes at most once.
     """
 
     total: int
 
-    def __init__(self, cancel: Callable[[], None], words: str) -> None:
+    def __init__(self, cancel: Callable[[], None], words: str, *, interval: float = 0.0) -> None:
         self._forward = cancel
+        self._interval = interval
+        self._shown_at = time.monotonic()
         # The words hold samples and time left; what tqdm makes up goes nowhere.
         super().__init__(
             desc=words,
@@ -49,7 +57,7 @@ class RunBar(cancelable_progress):
         self._forward()
 
     def show(self, fraction: float, words: str, *, known: bool) -> None:
-        """Bring the bar up to date.
+        """Bring the bar up to date, unless that was done a moment ago.
 
         Parameters
         ----------
@@ -60,6 +68,10 @@ class RunBar(cancelable_progress):
         known : bool
             Whether the total is known; the bar goes to and fro before.
         """
+        now = time.monotonic()
+        if now - self._shown_at < self._interval:
+            return
+        self._shown_at = now
         if known and self.total != _PERCENT:
             self.total = _PERCENT
         step = round(_PERCENT * fraction) - self.n
@@ -75,9 +87,15 @@ class ActivityBars:
 
     napari processes events whenever a bar changes, so `refresh` and `close` may be called while
     `refresh` is at work: it then begins again.
+
+    Parameters
+    ----------
+    interval : float
+        Seconds in which a bar changes at most once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, interval: float = _INTERVAL) -> None:
+        self._interval = interval
         self._bars: dict[RunEntry, RunBar] = {}
         self._asked = False
         self._busy = False
@@ -128,7 +146,7 @@ class ActivityBars:
         words = f"{entry.title}: {progress.sentence}"
         bar = self._bars.get(entry)
         if bar is None:
-            bar = self._bars[entry] = RunBar(job.cancel, words)
+            bar = self._bars[entry] = RunBar(job.cancel, words, interval=self._interval)
         if self._closed:
             self._drop(entry)
         elif not bar.disable:
