@@ -130,6 +130,7 @@ def measure(image: np.ndarray, bundle: Bundle, settings: Settings, folder: Path)
             job,
             sampler=replace(sampler, model=replace(sampler.model, net=noted)),
             canvas=found.timed("noise", job.canvas),
+            check=None,  # the look at the solver draws too, it is no cost of the engine
         )
         sink.write_sample = found.timed("samples to disk", sink.write_sample)
         sink.finish = found.timed("mean and sd to disk", sink.finish)

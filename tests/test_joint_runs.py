@@ -15,7 +15,7 @@ from napari_posterior.api.prepare import prepare
 from napari_posterior.api.settings import Settings
 from napari_posterior.bundles import speed
 from napari_posterior.bundles.speed import Rate, Speed
-from napari_posterior.errors import InputError
+from napari_posterior.errors import InputError, RunError
 from napari_posterior.image import Geometry, Image, as_image
 
 if TYPE_CHECKING:
@@ -164,6 +164,28 @@ def test_a_remembered_device_decides_batch_tile_and_precision(
     request = job_of(make_image("yx", (640, 640)), bundle, tile="auto", batch="auto").request
     assert request.tile == 256
     assert request.batch == 1
+
+
+@pytest.mark.parametrize(("first", "now"), [("bfloat16", "float32"), ("float32", "bfloat16")])
+def test_a_run_is_gone_on_with_in_its_own_precision_where_none_is_asked_for(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, now: str
+):
+    rate = Rate(pixels=2**12, seconds=1e-6, bytes=100)
+    slow = Rate(pixels=2**12, seconds=9e-6, bytes=100)
+    fastest = {
+        "float32": Speed(float32=rate, bfloat16=slow),
+        "bfloat16": Speed(float32=slow, bfloat16=rate),
+    }
+    image = make_image("yx", (16, 21))
+    options = {"model": bundle, "sampler": "kd", "camera": SETTINGS.camera, "precision": "auto"}
+    monkeypatch.setattr("napari_posterior.api.sizing.recall", lambda key: fastest[first])
+    begun = npo.restore(image, **options, samples=1, out=tmp_path / "run")
+    assert begun.request.precision == first
+    monkeypatch.setattr("napari_posterior.api.sizing.recall", lambda key: fastest[now])
+    longer = npo.restore(image, **options, samples=3, resume=begun.path)
+    assert (longer.request.precision, len(longer)) == (first, 3)
+    with pytest.raises(RunError, match="made with another precision"):
+        npo.restore(image, **{**options, "precision": now}, samples=4, resume=begun.path)
 
 
 def test_a_device_is_measured_once_and_only_for_a_run_that_is_long_enough(

@@ -45,7 +45,7 @@ def test_a_machine_that_changes_its_pace_is_followed(now):
 def test_after_a_way_back_the_old_pace_is_forgotten_and_the_progress_is_not(now):
     clock = Clock(100)
     tick(clock, now, 40, 0.1)
-    clock.go_back(30)
+    clock.go_on_from(30)
     assert clock.left is None
     assert clock.fraction == pytest.approx(0.4)
     tick(clock, now, 2, 5.0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from napari_posterior.errors import InputError
-from napari_posterior.sampling.blending import blended, starts, weights
+from napari_posterior.sampling.blending import blended, blended_point, starts, weights
 from napari_posterior.sampling.grid import uniform
 from napari_posterior.sampling.model import Teacher
 from napari_posterior.sampling.noise import canvas
@@ -23,6 +23,9 @@ from napari_posterior.sampling.samplers import TeacherSampler
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+EYE = torch.eye(2)
 
 
 class Field(nn.Module):
@@ -81,12 +84,12 @@ class Plain:
 def maps_of(net: nn.Module) -> tuple[np.ndarray, np.ndarray]:
     """Variance and mean square slope over draws, without the margin that the frame's edge reaches.
 
-    Both are level but for the noise of 24 draws, wherever no tile ends.
+    Both are level but for the noise of 16 draws, wherever no tile ends.
     """
-    sampler = TeacherSampler("teacher", Teacher(LinearFlow(), net), "heun", uniform(8))
-    x = sampler.draw(canvas(range(24), (256, 256), seed=3), Plain(256, 256))
+    sampler = TeacherSampler("teacher", Teacher(LinearFlow(), net), "heun", uniform(5))
+    x = sampler.draw(canvas(range(16), (256, 256), seed=3), Plain(256, 256))
     slope = x.diff(dim=1)[..., 1:].square() + x.diff(dim=2)[:, 1:].square()
-    # column 32 of the slope is the step from pixel 32 to 33, on the lattice of the tiles
+    # 192 px, four times the distance of the tiles
     inside = slice(32, 224)
     return x.var(dim=0)[inside, inside].numpy(), slope.mean(dim=0)[inside, inside].numpy()
 
@@ -126,6 +129,29 @@ def test_a_velocity_that_every_tile_agrees_on_is_left_as_it_is(shape: tuple[int,
     torch.testing.assert_close(mixed, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
 
 
+@pytest.mark.parametrize("shape", [(40, 56), (72, 24)])
+def test_a_point_estimate_that_every_tile_agrees_on_is_left_as_it_is(shape: tuple[int, int]):
+    def net(maps: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
+        return maps[:, :1] + vector[:, :1, None, None], torch.cos(maps[:, 1:])
+
+    maps, vector = torch.randn(2, 2, *shape, generator=torch.Generator().manual_seed(0)), EYE
+    whole, mixed = net(maps, vector), blended_point(net, tile=24)(maps, vector)
+    for expected, found in zip(whole, mixed, strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert blended_point(net, tile=None) is net
+    assert torch.equal(blended_point(net, tile=72)(maps, vector)[0], whole[0])
+
+
+def test_tiles_overlap_by_a_quarter_where_nothing_else_is_asked_for():
+    starts_of = Field()
+    arguments = torch.zeros(1, 1, 64, 304), torch.ones(1), torch.ones(1)
+    blended(starts_of, tile=64)(*arguments, torch.zeros(1, 1, 64, 304), torch.zeros(1, 1))
+    assert starts_of.sizes == [(64, 64)] * 6
+    assert blended(starts_of, tile=60).overlap == 16
+    with pytest.raises(InputError, match="give tiles of at least 16 px"):
+        blended(starts_of, tile=5)
+
+
 def test_all_tiles_have_the_size_that_was_asked_for():
     net = Field()
     arguments = torch.zeros(1, 1, 104, 64), torch.ones(1), torch.ones(1)
@@ -144,12 +170,12 @@ def test_a_frame_no_larger_than_a_tile_is_one_call_and_no_tile_is_the_network_it
 def test_draws_of_blended_velocities_show_no_grid_and_those_of_bare_tiles_do():
     net = Field()
     whole = maps_of(net)
-    blend = maps_of(blended(net, tile=64, overlap=32))  # tiles begin 32 px apart
-    bare = maps_of(OnTiles(net, 32))
+    blend = maps_of(blended(net, tile=64))  # tiles overlap by 16 and begin 48 px apart
+    bare = maps_of(OnTiles(net, 48))
     for level, smooth, seams in zip(whole, blend, bare, strict=True):
-        assert grid_power(smooth, 32) < 2
-        assert grid_power(smooth, 32) == pytest.approx(grid_power(level, 32), rel=0.1)
-        assert grid_power(seams, 32) > 20
+        assert grid_power(smooth, 48) < 2
+        assert grid_power(smooth, 48) == pytest.approx(grid_power(level, 48), rel=0.1)
+        assert grid_power(seams, 48) > 20
     assert float(blend[0].mean() / whole[0].mean()) == pytest.approx(1, abs=0.01)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_posterior.errors import InputError, ModelError
+from napari_posterior.errors import InputError
 from napari_posterior.sampling.bands import BANDS, compare_bands, measure_bands
-from napari_posterior.sampling.certify import SolverChoice, certify, refine
+from napari_posterior.sampling.certify import MODERATE, SolverChoice, certify, refine
 from napari_posterior.sampling.grid import check_grid, make_grid
 from napari_posterior.sampling.path import LinearFlow, Path, VPCosine
 from napari_posterior.sampling.solvers import solve
@@ -119,8 +119,9 @@ def test_the_cheapest_solver_whose_remaining_bias_is_small_in_every_band_is_the_
     costs = [m.choice.nfe for m in found.candidates]
     assert costs == sorted(costs)
     passing = [m.choice for m in found.candidates if found.passes(m)]
-    reference = found.require()
+    reference = found.chosen
     assert reference.choice == passing[0]
+    assert found.shortfall is None
     assert reference.choice.solver == "heun"
     assert max(found.remaining(reference)) < 0.02
     cheaper = [m for m in found.candidates if m.choice.nfe < reference.choice.nfe]
@@ -152,10 +153,10 @@ def test_where_no_solver_passes_the_best_one_is_named_with_what_it_leaves_open()
     candidates = [SolverChoice("euler", "uniform", n) for n in (8, 16)]
     found = certify(scenes(path, 1, 1, 1, 1), candidates, path=path, ruler=RULER)
     assert found.reference is None
-    assert found.doubled is None
-    with pytest.raises(ModelError, match=r"euler, 16 steps on uniform comes closest") as caught:
-        found.require()
-    assert f"{max(found.remaining(found.candidates[1])):.1%}" in str(caught.value)
+    assert found.chosen == found.candidates[1]
+    assert found.doubled is not None
+    assert "euler, 16 steps on uniform comes closest" in found.shortfall
+    assert f"{max(found.remaining(found.candidates[1])):.1%}" in found.shortfall
 
 
 def test_a_ruler_that_still_changes_certifies_nothing_and_says_so():
@@ -165,8 +166,8 @@ def test_a_ruler_that_still_changes_certifies_nothing_and_says_so():
         scenes(path, 1, 1, 1, 1), [SolverChoice("euler", "uniform", 48)], path=path, ruler=ruler
     )
     assert abs(found.candidates[0].bands[3].variance) < 0.002
-    with pytest.raises(ModelError, match="the ruler itself"):
-        found.require()
+    assert found.reference is None
+    assert found.shortfall.startswith("The ruler itself")
 
 
 def test_a_bias_that_the_scenes_leave_open_is_not_certified():
@@ -205,20 +206,59 @@ def test_ode_and_sde_agree_where_the_velocity_is_that_of_the_score_and_not_other
     assert found.passes(found.candidates[0])
 
 
-def test_the_same_scenes_certify_alike_and_progress_is_told():
+def test_without_a_certified_one_the_least_biased_of_moderate_cost_is_chosen():
+    path = LinearFlow()
+    offered = {n: SolverChoice("euler", "uniform", n) for n in (12, MODERATE, MODERATE + 16)}
+    draws = scenes(path, 1, 1, 1, 1, count=2)
+    found = certify(draws, list(offered.values()), path=path, ruler=RULER)
+    assert found.reference is None
+    left = [max(found.remaining(m)) for m in found.candidates]
+    assert left == sorted(left, reverse=True)
+    assert found.chosen.choice == offered[MODERATE]
+    dear = certify(draws, [offered[MODERATE + 16]], path=path, ruler=RULER)
+    assert dear.chosen.choice == offered[MODERATE + 16]
+
+
+def test_stopping_early_chooses_the_same_without_measuring_what_costs_more():
+    path = LinearFlow()
+    candidates = [
+        SolverChoice("heun", "uniform", 48),
+        SolverChoice("dpmpp2m", "uniform", 63),
+        SolverChoice("heun", "uniform", 32),
+        SolverChoice("euler", "uniform", 8),
+    ]
+    draws = scenes(path, 1, 1, 0.5, 0.2)
+    whole, early = (
+        certify(draws, candidates, path=path, ruler=RULER, stop_early=stop)
+        for stop in (False, True)
+    )
+    assert [m.choice.nfe for m in early.candidates] == [8, 63, 63]
+    assert early.candidates == whole.candidates[:3]
+    assert (early.chosen, early.doubled) == (whole.chosen, whole.doubled)
+    assert early.passes(early.chosen)
+
+
+@pytest.mark.parametrize("stop_early", [False, True])
+def test_the_same_scenes_certify_alike_and_progress_ends_where_it_said(stop_early: bool):
     path, told = LinearFlow(), []
     one, two = (
         certify(
             scenes(path, 1, 1, 1, 1, count=2),
-            [SolverChoice("heun", "uniform", 16)],
+            [SolverChoice("heun", "uniform", n) for n in (24, 32)],
             path=path,
             ruler=RULER,
+            stop_early=stop_early,
             report=lambda *progress: told.append(progress),
         )
         for _ in range(2)
     )
     assert one == two
-    assert told == [(1, 2), (2, 2)] * 2
+    assert told[: len(told) // 2] == told[len(told) // 2 :]
+    done = [d for d, _ in told[: len(told) // 2]]
+    assert done == sorted(set(done))
+    # two scenes, the candidates that were measured, and the doubling
+    assert len(done) == 2 + len(one.candidates) + 1
+    assert told[-1][0] == told[-1][1] <= told[0][1]
 
 
 def test_one_scene_or_no_candidate_is_refused():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from napari_posterior.session.choices import find_devices, read_models
+from napari_posterior.bundles.card import FlowMapConfig
+from napari_posterior.session.choices import find_devices, read_model, read_models
 from napari_posterior.session.cost import Rates, estimate_cost
 from napari_posterior.session.models import ImageChoice, RestoreState
 from napari_posterior.session.problems import problems_of
@@ -48,6 +51,28 @@ def test_the_step_control_says_why_it_is_as_it_is(tiny, name, enabled, values, r
     control = tiny.sampler(name).steps
     assert (control.enabled, control.values) == (enabled, tuple(values))
     assert reason in control.reason
+
+
+@pytest.mark.parametrize(
+    ("grids", "told"),
+    [
+        ({"1": (1.0, 0.0)}, "its model states 1 step, and"),
+        ({"2": (1.0, 0.4, 0.0), "1": (1.0, 0.0)}, "its model states 1 or 2 steps, and"),
+    ],
+)
+def test_a_student_trained_between_any_two_times_is_offered_any_number_of_steps(
+    tiny_writer, tiny_parts, tmp_path, grids, told
+):
+    config = FlowMapConfig(grids=grids, default_steps=len(grids), any_steps="uniform")
+    parts = {**tiny_parts, "flow": replace(tiny_parts["flow"], sampler=config)}
+    student = read_model(tiny_writer(tmp_path / "any", parts=parts)).sampler("flow")
+    control = student.steps
+    assert (control.enabled, control.default) == (True, len(grids))
+    assert control.values == tuple(range(1, 513))
+    assert told in control.reason
+    assert "no other number was measured" in control.reason
+    ends = (control.values[0], control.values[-1])
+    assert tuple(student.info(steps).nfe for steps in ends) == ends
 
 
 def test_a_run_that_can_start_has_no_problem(state):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior.api.prepare import prepare
@@ -13,6 +13,7 @@ from napari_posterior.errors import PosteriorError
 from napari_posterior.image import as_image, check_image
 from napari_posterior.runs.cancel import CancelToken
 from napari_posterior.runs.provenance import collect_provenance
+from napari_posterior.runs.record import read_record
 from napari_posterior.runs.request import check_samples, check_seed
 from napari_posterior.runs.store import RunWriter
 
@@ -92,6 +93,9 @@ def begin(
     token.raise_if_cancelled()
     bundle = model if isinstance(model, Bundle) else open_bundle(find_model(model))
     token.raise_if_cancelled()
+    if resume is not None and settings.precision == "auto":
+        # what is fastest now may be another one than when the run was begun
+        settings = replace(settings, precision=read_record(resume).request.precision)
     prepared = prepare(measured, bundle, settings, model=_name(bundle))
     token.raise_if_cancelled()
     request = prepared.job.request
@@ -103,6 +107,7 @@ def begin(
             request,
             measured,
             provenance=collect_provenance(request, weights_hash=prepared.weights),
+            solver_bias=prepared.solver_bias,
             overwrite=overwrite,
         )
         # A resumed run holds the sentences of its beginning.

@@ -14,6 +14,7 @@ from napari_posterior.api.conditions import Conditions
 from napari_posterior.api.ranges import range_warnings
 from napari_posterior.api.settings import DEFAULT_SAMPLES
 from napari_posterior.api.sizing import find_sizing
+from napari_posterior.api.solver import solver_bias, solver_check
 from napari_posterior.bundles.device import pick_device
 from napari_posterior.errors import InputError
 from napari_posterior.physics.measurement import Measurement
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.bundles.info import SamplerInfo
     from napari_posterior.image import Image
+    from napari_posterior.runs.solver import SolverBias
     from napari_posterior.sampling.conditioning import PlaneStats
 
 __all__ = ["Preparation", "prepare"]
@@ -50,11 +52,14 @@ class Preparation:
         SHA-256 of the weights of the sampler.
     warnings : tuple of str
         One sentence each.
+    solver_bias : SolverBias or None
+        What the solver of a teacher was measured to leave open.
     """
 
     job: PreparedJob
     weights: str
     warnings: tuple[str, ...]
+    solver_bias: SolverBias | None = None
 
 
 def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> Preparation:
@@ -162,8 +167,13 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         settings.seed, image.corner, tuple(map(image.plane_in_whole, range(image.n_planes)))
     )
     load = partial(_load, request, bundle, measurements, stats, noise)
-    job = replace(load(device, tile), fallbacks=_fallbacks(load, device, tile, image.plane_shape))
-    return Preparation(job, info.weights, tuple(warnings))
+    job = load(device, tile)
+    job = replace(
+        job,
+        fallbacks=_fallbacks(load, device, tile, image.plane_shape),
+        check=solver_check(job),
+    )
+    return Preparation(job, info.weights, tuple(warnings), solver_bias(bundle, info))
 
 
 def _about_the_sampler(bundle: Bundle, info: SamplerInfo) -> Iterator[str]:

@@ -11,6 +11,7 @@ from napari_posterior.bundles.memory import free_bytes
 from napari_posterior.bundles.sizes import Sizes, choose_batch, choose_tile
 from napari_posterior.bundles.speed import device_key, measure, recall, remember, usual
 from napari_posterior.errors import InputError
+from napari_posterior.networks.registry import reach_of
 from napari_posterior.sampling.conditioning import MAPS, VECTOR
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def find_sizing(
         return Sizing(usual(device), _HALO, device)
     # not the steps of the run: the network alone is looked at
     net: Any = _network(bundle, info.name, device, "float32")
-    halo = int(getattr(net, "receptive_field", _HALO))
+    reach = reach_of(net)
+    halo = _HALO if reach is None else reach
     layout = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
     key = device_key(device, layout)
     speed = recall(key)

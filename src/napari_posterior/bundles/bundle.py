@@ -17,7 +17,8 @@ from napari_posterior.bundles.parts import read_parts
 from napari_posterior.bundles.reading import read_card
 from napari_posterior.bundles.weights import load_weights
 from napari_posterior.errors import ModelError
-from napari_posterior.networks.registry import STRIDE, build
+from napari_posterior.networks.registry import STRIDE, build, reach_of
+from napari_posterior.sampling.blending import blended, blended_point
 from napari_posterior.sampling.conditioning import VECTOR, Conditioner, Normaliser
 from napari_posterior.sampling.model import FlowMap, Teacher
 from napari_posterior.sampling.path import get_path
@@ -147,7 +148,9 @@ class Bundle:
         precision : str
             ``"float32"``, or ``"bfloat16"`` for autocast of the network calls.
         tile : int, optional
-            Side in pixels of the tiles of each network call; None: the whole plane at once.
+            Side in pixels of the tiles of each network call; None: the whole plane at once. Tiles
+            of a network that is not local overlap by a quarter and blend: another law than that of
+            the whole plane, without edges.
 
         Returns
         -------
@@ -165,8 +168,10 @@ class Bundle:
             return PointSampler(name)
         module = self._net(self._part(name), torch.device(device))
         net: VelocityNet = Autocast(module) if precision == "bfloat16" else module
-        if tile is not None:
-            halo = int(module.receptive_field)  # type: ignore[arg-type]  # nn.Module attribute
+        halo = reach_of(module)
+        if halo is None:
+            net = blended(net, tile=tile, stride=STRIDE)
+        else:
             net = tiled(net, tile=tile, halo=halo, stride=STRIDE)
         path = get_path(self.card.path)
         if info.role == "student":
@@ -199,8 +204,11 @@ class Bundle:
             If the weights of the point estimate do not fit.
         """
         net = self._net(self._part(POINT), torch.device(device))
-        halo = int(net.receptive_field)  # type: ignore[arg-type]  # nn.Module attribute
-        on_tiles = tiled_point(net, tile=tile, halo=halo, stride=STRIDE)
+        halo = reach_of(net)
+        if halo is None:
+            on_tiles = blended_point(net, tile=tile, stride=STRIDE)
+        else:
+            on_tiles = tiled_point(net, tile=tile, halo=halo, stride=STRIDE)
         return Conditioner(self._normaliser, on_tiles, stride=STRIDE)
 
     def _part(self, name: str) -> PartFiles:

@@ -100,6 +100,26 @@ class Conditioning(_Strict):
     vector: tuple[str, ...]
 
 
+class DataRecord(_Strict):
+    """The images that the networks were trained on, where these were not simulated scenes.
+
+    Attributes
+    ----------
+    kind : str
+        ``"images"``: clean ones, measurements of which were simulated; ``"pairs"``: measurements
+        with clean images of the same fields.
+    files, pixels : int
+        How many files, those held out included, and how many pixels of clean images in all.
+    names_sha256 : str
+        SHA-256 of the names of the files, sorted and one a line, folders not counted.
+    """
+
+    kind: Literal["images", "pairs"]
+    files: Annotated[int, Field(ge=1)]
+    pixels: Annotated[int, Field(ge=1)]
+    names_sha256: Sha256
+
+
 class TrainingRecord(_Strict):
     """How the networks were trained.
 
@@ -108,13 +128,19 @@ class TrainingRecord(_Strict):
     steps : dict
         Optimiser steps of each part, by part name.
     images : dict
-        Simulated images seen by each part, by part name.
+        Images seen by each part, by part name; measurements of them were simulated anew each time
+        unless they were pairs.
     seed : int
         Seed of the first random number.
     minutes : dict
         Wall-clock minutes of each part, by part name.
     kinds : tuple of str
         Kinds of scenes that were drawn.
+    own : DataRecord or None
+        The images that were learned from instead of simulated scenes.
+    start : str or None
+        Name and weights hash of the bundle whose weights were gone on from; None began with random
+        ones.
     """
 
     steps: dict[str, int]
@@ -122,6 +148,8 @@ class TrainingRecord(_Strict):
     seed: int
     minutes: dict[str, float]
     kinds: tuple[str, ...]
+    own: DataRecord | None = None
+    start: str | None = None
 
 
 class ModelCard(_Strict):

@@ -77,7 +77,7 @@ class SolverRecord(_Frozen):
 
 
 class Certificate(_Frozen):
-    """What makes a teacher's solver the reference.
+    """What was measured of the solver that is a teacher's reference.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Certificate(_Frozen):
     left_open : tuple of float
         The bias of the reference that is left open in each band, as a share of the variance.
     tolerance : float
-        What that had to stay below.
+        What that has to stay below for a reference that is certified.
     level : float
         Confidence level of the intervals, over scenes.
     scenes, samples : int
@@ -109,16 +109,26 @@ class Certificate(_Frozen):
     scenes: Annotated[int, Field(ge=2)]
     samples: Annotated[int, Field(ge=3)]
 
+    @property
+    def certified(self) -> bool:
+        """Whether what is left open is below the tolerance in every band."""
+        return max(self.left_open) < self.tolerance
+
+    @property
+    def worst(self) -> str:
+        """What is left open in the worst band, in per cent, to three digits."""
+        return f"{100 * max(self.left_open):.3g}"
+
+    @property
+    def words(self) -> str:
+        """Such as ``"not certified: up to 3.45 % of the variance left open"``."""
+        word = "certified" if self.certified else "not certified"
+        return f"{word}: up to {self.worst} % of the variance left open"
+
     @classmethod
     def of(cls, found: Certification) -> Self:
-        """Make the certificate of the reference of a certification.
-
-        Raises
-        ------
-        ModelError
-            If no candidate may be the reference.
-        """
-        reference = found.require()
+        """Make the certificate of what a certification has chosen, whether it passes or not."""
+        reference = found.chosen
         rows = {
             "reference": reference,
             "ruler": found.ruler,

@@ -107,6 +107,8 @@ def _describe_teacher(
     reference = count == config.steps and precision == config.precision
     solver = config.solver if config.eta is None else f"{config.solver}({config.eta:g})"
     calls, label = nfe(config.solver, count), grid_label(config.grid, **grid_options(config))
+    certificate = config.certificate if reference else None
+    told = "" if certificate is None else f", {certificate.words}"
     return SamplerInfo(
         name=part.name,
         role="teacher",
@@ -120,7 +122,7 @@ def _describe_teacher(
         weights=part.weights.sha256,
         description=(
             f"{'reference' if reference else 'teacher, not the reference'}: {solver}, "
-            f"{count} steps on {label}, {calls} network evaluations per sample, {precision}"
+            f"{count} steps on {label}, {calls} network evaluations per sample, {precision}{told}"
         ),
         needs_noise=count > 1 and get_solver(config.solver, config.eta).needs_noise,
         eta=config.eta,

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_posterior.bundles.card import ModelCard, SamplerConfig
+    from napari_posterior.bundles.certificate import Certificate
 
-__all__ = ["RANGE_WORDS", "make_readme"]
+__all__ = ["RANGE_WORDS", "make_readme", "scene_words"]
 
 RANGE_WORDS = {
     "psf_sigma": "PSF sigma (px)",
@@ -44,8 +45,7 @@ def make_readme(card: ModelCard, samplers: Mapping[str, SamplerConfig]) -> str:
         f"| {words} | {trained[key][0]:g} | {trained[key][1]:g} |"
         for key, words in RANGE_WORDS.items()
     ]
-    kinds = ", ".join(card.training.kinds) or "none"
-    lines += ["", f"Simulated scenes: {kinds}. Seed: {card.training.seed}.", ""]
+    lines += ["", f"{scene_words(card)} Seed: {card.training.seed}.", ""]
     if card.evaluation:
         figures = json.dumps(card.evaluation, indent=2, ensure_ascii=False)
         lines += ["## Measured", "", "```json", figures, "```", ""]
@@ -53,13 +53,35 @@ def make_readme(card: ModelCard, samplers: Mapping[str, SamplerConfig]) -> str:
     return "\n".join(lines)
 
 
+def scene_words(card: ModelCard) -> str:
+    """Say what a model was trained on, in a sentence or two."""
+    record = card.training
+    if record.own is None:
+        told = f"Simulated scenes: {', '.join(record.kinds) or 'none'}."
+    else:
+        what = {"images": "Clean images", "pairs": "Pairs of a noisy and a clean image"}
+        files = f"{record.own.files} file{'s' * (record.own.files != 1)}"
+        told = f"{what[record.own.kind]}: {files}, {record.own.pixels / 1e6:.3g} million pixels."
+    return told if record.start is None else f"{told} Weights gone on from: {record.start}."
+
+
 def _what(config: SamplerConfig) -> str:
     if isinstance(config, SolverConfig):
+        certificate = config.certificate
+        told = "" if certificate is None else f"; {_certified(certificate)}"
         return (
             f"the reference: {config.solver}, {config.steps} steps on {config.grid}, "
-            f"{config.nfe} network evaluations per sample"
+            f"{config.nfe} network evaluations per sample{told}"
         )
     if isinstance(config, FlowMapConfig):
         counts = " or ".join(map(str, config.step_counts))
         return f"student of the teacher: {counts} steps, one network evaluation each"
     return "point estimate: one image, not a draw"
+
+
+def _certified(certificate: Certificate) -> str:
+    return (
+        f"{certificate.words} in any band of spatial frequency, measured on {certificate.scenes} "
+        f"held-out scenes with {certificate.samples} samples each, "
+        f"{certificate.level:.0%} intervals over scenes"
+    )

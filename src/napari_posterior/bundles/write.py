@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.bundles.card import SamplerConfig
 
-__all__ = ["CardFields", "Part", "write_bundle", "write_evaluation"]
+__all__ = ["CardFields", "Part", "check_place", "write_bundle", "write_evaluation"]
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,7 @@ def write_bundle(
         If the parts do not belong together.
     """
     target = Path(folder)
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists; choose another folder or allow it to be overwritten")
-    if target.exists() and any(target.iterdir()) and not (target / CARD_FILE).is_file():
-        raise OutputError(f"{target} is not a bundle and is not overwritten; choose another folder")
+    check_place(target, overwrite=overwrite)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -139,6 +136,21 @@ def write_bundle(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def check_place(folder: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse a folder that :func:`write_bundle` would not write to, before hours of training.
+
+    Raises
+    ------
+    OutputError
+        If the folder exists and `overwrite` is False, or it is there and no bundle.
+    """
+    target = Path(folder)
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists; choose another folder or allow it to be overwritten")
+    if target.exists() and any(target.iterdir()) and not (target / CARD_FILE).is_file():
+        raise OutputError(f"{target} is not a bundle and is not overwritten; choose another folder")
 
 
 def write_evaluation(folder: str | os.PathLike[str], evaluation: Mapping[str, Any]) -> Path:

@@ -133,9 +133,9 @@ def _fixed(value: float, decimals: int, *, sign: bool) -> str:
     return (_MINUS if value < 0 else "+" if sign else "") + text
 
 
-def percent(share: float, digits: int = 0) -> str:
+def percent(share: float, digits: int = 0, *, sign: bool = False) -> str:
     """Write a share as a percentage with a space, as in ``"90 %"``."""
-    return f"{100 * share:.{digits}f} %"
+    return f"{_fixed(100 * share, digits, sign=sign)} %"
 
 
 def as_json(value: Any) -> Any:

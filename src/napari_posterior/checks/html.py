@@ -129,7 +129,10 @@ def _header(report: Report, image: str, first: str, second: str) -> str:
 
 def _summary(report: Report) -> str:
     primary = [f for f in report.findings if "." not in f.id]
-    items = "".join(f"<li><b>{_capital(f.title)}.</b> {escape(f.sentence)}</li>" for f in primary)
+    known = f"<span class='floor'>{escape(report.solver.phrase)}</span>"
+    items = "".join(
+        f"<li><b>{_capital(f.title)}.</b> {escape(f.sentence)}{known}</li>" for f in primary
+    )
     return (
         "<section class='card'><h2>In plain words</h2><p>Each sampler drew several restorations "
         "of one image that are all plausible given the measurement. The teacher is the slow "
@@ -152,7 +155,7 @@ def _warnings(warnings: Iterable[str]) -> str:
 
 
 def _table(report: Report) -> str:
-    rows = "".join(_row(finding) for finding in report.findings)
+    rows = "".join(_row(finding, report.solver.phrase) for finding in report.findings)
     return (
         "<section><h2>Findings</h2><div class='scroll'><table><thead><tr><th>Quantity</th>"
         f"<th class='n'>Estimate</th><th class='n'>{report.level * 100:g} % interval</th>"
@@ -164,7 +167,7 @@ def _table(report: Report) -> str:
     )
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding, known: str) -> str:
     ratio = finding.no_difference == 1.0
     signed = not ratio and finding.id != "mean"
     value, span = rounded(finding.estimate, finding.interval, sign=signed)
@@ -178,7 +181,8 @@ def _row(finding: Finding) -> str:
     )
     return (
         f"<tr title='{escape(finding.method, quote=True)}'><td><b>{_capital(finding.title)}</b>"
-        f"<small>{escape(finding.estimand)}</small></td><td class='n'>{value}</td>"
+        f"<small>{escape(finding.estimand)}</small><small class='floor'>{escape(known)}</small>"
+        f"</td><td class='n'>{value}</td>"
         f"<td class='n'>{span}</td><td class='strip-cell'>{drawn}</td>"
         f"<td>{escape(finding.unit) or 'ratio'}</td><td class='n'>{counts}</td></tr>"
     )
@@ -315,7 +319,7 @@ def _provenance(report: Report) -> str:
         "</tr>"
         for key in keys
     )
-    shared = []
+    shared = [report.solver.sentence]
     if report.teacher.camera_words is not None:
         shared.append(f"camera: {report.teacher.camera_words}")
     if report.teacher.psf_words is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_posterior.checks.finding import Finding, as_json
+from napari_posterior.checks.solver import SolverTrust
 from napari_posterior.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class Report:
     created: str = ""
     footer: str = FOOTER
 
+    @property
+    def solver(self) -> SolverTrust:
+        """How far the teacher's samples follow its law: its solver's error is in every finding."""
+        return self.teacher.solver or SolverTrust()
+
     def __getitem__(self, key: str) -> Finding:
         """Return the finding with an id, such as ``"mean"`` or ``"puncta_count"``.
 
@@ -184,7 +190,10 @@ class Report:
                 "ci_level": self.level,
                 "thresholds": self.thresholds,
                 "squirrel": None if self.familiar is None else asdict(self.familiar),
-                "checks": [finding.to_dict() for finding in self.findings],
+                "checks": [
+                    {**finding.to_dict(), "floor": {"sampler": self.solver.remaining}}
+                    for finding in self.findings
+                ],
                 "values": {
                     entry.id: {
                         "title": entry.title,
@@ -204,6 +213,9 @@ class Report:
 
     def to_json(self, path: str | os.PathLike[str]) -> Path:
         """Write the findings as JSON, schema ``napari-posterior/report/1``.
+
+        ``floor.sampler`` of each check is the largest bias that the teacher's solver leaves open
+        in any band, as a share of its variance, or null; ``teacher.solver`` says how that is known.
 
         Raises
         ------

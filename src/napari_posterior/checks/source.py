@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from napari_posterior.checks.solver import SolverTrust, solver_trust
 from napari_posterior.errors import InputError
 from napari_posterior.physics.records import to_record
 
@@ -39,7 +40,8 @@ class SampleSource(Protocol):
     request : object
         What was asked for: model, bundle_hash, sampler, role, steps, nfe, seed, precision,
         camera, psf, background and image (sha256, axes, scale, units, translate); what it
-        does not have is taken as unknown.
+        does not have is taken as unknown. A run of a teacher may also have ``solver_bias`` and
+        ``image_check``, see `napari_posterior.checks.solver.solver_trust`.
     """
 
     @property
@@ -56,7 +58,7 @@ class SampleSource(Protocol):
 
 @dataclass(frozen=True)
 class Description:
-    """How the samples of a run were made, as far as it says so."""
+    """How the samples of a run were made, as far as it says so; `solver` of a teacher only."""
 
     role: str
     sampler: str
@@ -79,6 +81,7 @@ class Description:
     scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     translate: tuple[float, ...] | None = None
+    solver: SolverTrust | None = None
 
     @property
     def label(self) -> str:
@@ -100,7 +103,8 @@ class Description:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields."""
-        return asdict(self)
+        values = asdict(replace(self, solver=None))
+        return {**values, "solver": None if self.solver is None else self.solver.to_dict()}
 
 
 def describe(source: SampleSource) -> Description:
@@ -132,6 +136,7 @@ def describe(source: SampleSource) -> Description:
         scale=_tuple(getattr(image, "scale", None)),
         units=_tuple(getattr(image, "units", None)),
         translate=_tuple(getattr(image, "translate", None)),
+        solver=solver_trust(source) if role == "teacher" else None,
     )
 
 

@@ -42,11 +42,15 @@ def run_compare(
 
 
 def tell_findings(report: Report) -> None:
-    """Write every finding as a sentence, and the warnings to the standard error stream."""
+    """Write every finding as a sentence, and the warnings to the standard error stream.
+
+    What is known of the teacher's solver follows once: it is part of every finding.
+    """
     for warning in report.warnings:
         note(f"note: {warning}")
     for finding in report.findings:
         say(f"- {finding.sentence}")
+    say(report.solver.sentence)
 
 
 def free_folder(folder: Path, holds: str, *, overwrite: bool) -> None:

@@ -1,7 +1,9 @@
 """The architectures a bundle may name, and how each is built from plain numbers.
 
 A network takes what the samplers know (the noisy image, times, condition maps and vector) and
-returns the normalised velocity; a point network returns the centre and the log spread.
+returns the normalised velocity; a point network returns the centre and the log spread. One that is
+local says so by its attribute `receptive_field`, in pixels; one without it, or with None there, is
+taken to depend on all of its frame: attention, or a norm over space.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from napari_posterior.sampling.path import get_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ARCHITECTURES", "STRIDE", "PointUNet", "VelocityUNet", "build"]
+__all__ = ["ARCHITECTURES", "STRIDE", "PointUNet", "VelocityUNet", "build", "reach_of"]
 
 
 class VelocityUNet(nn.Module):
@@ -142,3 +144,15 @@ def build(arch: str, kwargs: Mapping[str, Any]) -> nn.Module:
         return ARCHITECTURES[arch](**settings)
     except TypeError as error:
         raise ModelError(f"the bundle's settings for network {arch!r} do not fit it") from error
+
+
+def reach_of(net: object) -> int | None:
+    """Return how many pixels away an input can change an output; None for a net that is not local.
+
+    Parameters
+    ----------
+    net : nn.Module
+        A network of the registry.
+    """
+    reach = getattr(net, "receptive_field", None)
+    return None if reach is None else int(reach)

@@ -18,30 +18,31 @@ class Clock:
 
     Parameters
     ----------
-    total : int
-        Network calls, each counted once for every sample it serves.
+    total : float
+        Network calls, each counted once for every sample it serves; one on a part of a plane
+        counts as that part.
 
     Attributes
     ----------
-    done : int
+    done : float
         Calls so far.
     left : float or None
         Seconds, writing included; None until two calls in a row were timed.
     """
 
-    def __init__(self, total: int) -> None:
-        self.total = max(1, total)
-        self.done = 0
+    def __init__(self, total: float) -> None:
+        self.total = max(1.0, total)
+        self.done = 0.0
         self.left: float | None = None
-        self._furthest = 0
-        self._marks: deque[tuple[float, int]] = deque(maxlen=_MARKS)
+        self._furthest = 0.0
+        self._marks: deque[tuple[float, float]] = deque(maxlen=_MARKS)
 
     @property
     def fraction(self) -> float:
         """Done part, 0 to 1; it never goes back, even when a batch is drawn again."""
         return min(1.0, self._furthest / self.total)
 
-    def tick(self, calls: int) -> None:
+    def tick(self, calls: float) -> None:
         """Count network calls; the first one, which warms up, is not used for the rate."""
         now = time.monotonic()
         self.done += calls
@@ -53,7 +54,7 @@ class Clock:
         if not self._marks or now - self._marks[-1][0] >= _APART:
             self._marks.append((now, self.done))
 
-    def go_back(self, done: int) -> None:
+    def go_on_from(self, done: float) -> None:
         """Forget calls that were in vain, and a pace that will be another one."""
         self.done, self.left = done, None
         self._marks.clear()

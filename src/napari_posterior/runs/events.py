@@ -53,7 +53,8 @@ class StepDone:
     Parameters
     ----------
     samples : tuple of int
-        Indices of the samples that are being drawn together.
+        Indices of the samples that are being drawn together; none while the solver is checked on
+        the image.
     plane : int
         The plane that is being drawn.
     call, calls : int

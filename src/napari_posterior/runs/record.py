@@ -11,6 +11,10 @@ from napari_posterior.errors import InputError, RunError
 from napari_posterior.runs.arrays import read_arrays
 from napari_posterior.runs.provenance import Provenance  # noqa: TC001 - read by pydantic
 from napari_posterior.runs.request import RestoreRequest  # noqa: TC001 - read by pydantic
+from napari_posterior.runs.solver import (  # noqa: TC001 - read by pydantic
+    ImageCheckRecord,
+    SolverBias,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +77,11 @@ class RunRecord(BaseModel):
         samples as mean and sd.
     warnings : tuple of str
         What the run warned of.
+    solver_bias : SolverBias or None
+        What the solver was measured to leave open; None for a student or a point estimate, and in
+        runs of earlier versions, which did not keep it.
+    image_check : ImageCheckRecord or None
+        What the check of the solver on the image found; None where it was not made.
     seconds : float
         Time that was spent, all parts of a resumed run together.
     """
@@ -88,6 +97,8 @@ class RunRecord(BaseModel):
     moments_of: int = 0
     extremes: int = Field(default=0, ge=0)
     warnings: tuple[str, ...] = ()
+    solver_bias: SolverBias | None = None
+    image_check: ImageCheckRecord | None = None
     seconds: float = Field(default=0.0, ge=0)
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.provenance import Provenance
     from napari_posterior.runs.record import RunState
     from napari_posterior.runs.request import RestoreRequest, Role
+    from napari_posterior.runs.solver import ImageCheckRecord, SolverBias
 
 __all__ = ["Run"]
 
@@ -93,6 +94,24 @@ class Run:
     def warnings(self) -> tuple[str, ...]:
         """What the run warned of."""
         return self._record.warnings
+
+    @property
+    def solver_bias(self) -> SolverBias | None:
+        """What the solver was measured to leave open when the model was built.
+
+        ``solver_bias.reference`` says whether this run is of the reference, and
+        ``solver_bias.certificate`` what was measured of it, or None where nothing was. None for a
+        student and a point estimate, and for runs of earlier versions.
+        """
+        return self._record.solver_bias
+
+    @property
+    def image_check(self) -> ImageCheckRecord | None:
+        """What twice the steps changed on a part of this image, before the first sample.
+
+        Only runs of a teacher have it, and only where it cost little beside the run; else None.
+        """
+        return self._record.image_check
 
     @property
     def seconds(self) -> float:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.events import TerminalEvent
     from napari_posterior.runs.request import RestoreRequest
     from napari_posterior.runs.sink import EndState, RunSink
+    from napari_posterior.runs.solver import ImageCheckRecord, SolverCheck
     from napari_posterior.sampling.samplers import Sampler, SamplerCondition
 
 __all__ = ["Canvas", "Fallback", "PreparedJob", "choose_batch", "run_sampling", "sample_events"]
@@ -96,6 +97,8 @@ class PreparedJob:
         Gives the noise; keyed by sample and plane, so that batches do not matter.
     fallbacks : tuple of Fallback
         Tried in order when memory runs out at one sample at a time.
+    check : SolverCheck or None
+        A look at the solver on this image, taken before the first sample of a run.
     """
 
     request: RestoreRequest
@@ -103,6 +106,7 @@ class PreparedJob:
     sampler: Sampler
     canvas: Canvas
     fallbacks: tuple[Fallback, ...] = ()
+    check: SolverCheck | None = None
 
 
 def choose_batch(request: RestoreRequest, missing: int) -> int:
@@ -230,12 +234,44 @@ class _Drawing:
         left = deque(index for index in range(request.samples) if index not in done)
         planes = request.image.n_planes
         self.report(Started(request.samples, len(left), planes, request.nfe))
-        self.clock = Clock(len(left) * planes * max(1, self.job.sampler.nfe))
+        calls = len(left) * planes * max(1, self.job.sampler.nfe)
+        check = None if done else self.job.check
+        if check is None or self.sink.image_check is not None:
+            self.clock = Clock(calls)
+        else:
+            self.clock = Clock((1 + check.share) * calls)
+            self._check_solver(check, check.share * calls)
         self.keeper = Keeper(self.sink, self.report, behind=request.device != "cpu")
         try:
             self._draw_all(left)
         finally:
             self.keeper.close()
+
+    def _check_solver(self, check: SolverCheck, cost: float) -> None:
+        """Look at the solver on this image; no fault of this ends a run, which can do without."""
+
+        def on_step(call: int, calls: int) -> None:
+            self.clock.tick(cost / calls)
+            self.report(
+                StepDone((), check.plane, call, calls, self.clock.fraction, self.clock.left)
+            )
+            self.token.raise_if_cancelled()
+
+        found: ImageCheckRecord | None = None
+        try:
+            found = check.look(on_step)
+        except RunCancelledError:
+            raise
+        except Exception:
+            _LOG.debug("the solver is not checked on this image", exc_info=True)
+        # the calls for a part of a plane do not tell how long those for whole planes will take
+        self.clock.go_on_from(cost)
+        if found is None:
+            _free_device_memory()
+            return
+        self.sink.keep_check(found)
+        if found.warning is not None:
+            self._warn(found.warning)
 
     def _draw_all(self, left: deque[int]) -> None:
         batch = choose_batch(self.job.request, len(left))
@@ -254,7 +290,7 @@ class _Drawing:
             # only out of the except block are the frames, and the memory they hold, let go
             if stack is None:
                 self.keeper.wait()
-                self.clock.go_back(before)
+                self.clock.go_on_from(before)
                 batch = self._make_room(len(chosen), shortage)
                 continue
             for _ in chosen:

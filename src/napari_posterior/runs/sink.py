@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from napari_posterior.runs.solver import ImageCheckRecord
+
 __all__ = ["EndState", "MemorySink", "RunSink"]
 
 EndState: TypeAlias = Literal["finished", "cancelled", "failed"]
@@ -35,6 +37,13 @@ class RunSink(Protocol):
     def warn(self, message: str) -> None:
         """Keep a warning with the run."""
 
+    @property
+    def image_check(self) -> ImageCheckRecord | None:
+        """What is kept of the check of the solver on the image; then it is not made again."""
+
+    def keep_check(self, check: ImageCheckRecord) -> None:
+        """Keep what the check of the solver on the image found."""
+
     def finish(self, state: EndState, message: str = "") -> None:
         """Close the run; called once, after the last sample."""
 
@@ -48,6 +57,8 @@ class MemorySink:
         The samples by index.
     warnings : list of str
         What the run warned of.
+    image_check : ImageCheckRecord or None
+        What the check of the solver on the image found.
     state : str
         ``"running"``, then how the run ended.
     message : str
@@ -57,6 +68,7 @@ class MemorySink:
     def __init__(self) -> None:
         self.samples: dict[int, np.ndarray] = {}
         self.warnings: list[str] = []
+        self.image_check: ImageCheckRecord | None = None
         self.state: EndState | Literal["running"] = "running"
         self.message = ""
         self._moments = Moments()
@@ -85,6 +97,10 @@ class MemorySink:
     def warn(self, message: str) -> None:
         """Keep a warning."""
         self.warnings.append(message)
+
+    def keep_check(self, check: ImageCheckRecord) -> None:
+        """Keep what the check found."""
+        self.image_check = check
 
     def finish(self, state: EndState, message: str = "") -> None:
         """Note how the run ended."""

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.provenance import Provenance
     from napari_posterior.runs.request import RestoreRequest
     from napari_posterior.runs.sink import EndState
+    from napari_posterior.runs.solver import ImageCheckRecord, SolverBias
 
 __all__ = ["SUFFIX", "RunWriter", "open_run"]
 
@@ -104,6 +105,7 @@ class RunWriter:
         image: Image,
         *,
         provenance: Provenance,
+        solver_bias: SolverBias | None = None,
         overwrite: bool = False,
     ) -> RunWriter:
         """Start a run in a new folder.
@@ -119,6 +121,8 @@ class RunWriter:
             The measured image, kept with the run.
         provenance : Provenance
             Where, when and with what.
+        solver_bias : SolverBias, optional
+            What the solver of a teacher was measured to leave open.
         overwrite : bool
             Remove a run that is there already; nothing but a run is ever removed.
 
@@ -129,7 +133,8 @@ class RunWriter:
         """
         temporary = path is None
         folder = _temporary_folder() if path is None else _absolute(path)
-        writer = cls(folder, RunRecord(request=request, provenance=provenance), temporary=temporary)
+        record = RunRecord(request=request, provenance=provenance, solver_bias=solver_bias)
+        writer = cls(folder, record, temporary=temporary)
         with writer._telling():
             if not temporary:
                 _make_room(folder, overwrite=overwrite)
@@ -213,6 +218,16 @@ class RunWriter:
         """Keep a warning with the run."""
         with self._telling():
             self._save(warnings=(*self._record.warnings, message))
+
+    @property
+    def image_check(self) -> ImageCheckRecord | None:
+        """What the check of the solver on the image found; None where it was not made."""
+        return self._record.image_check
+
+    def keep_check(self, check: ImageCheckRecord) -> None:
+        """Keep what the check of the solver on the image found."""
+        with self._telling():
+            self._save(image_check=check)
 
     def finish(self, state: EndState, message: str = "") -> None:
         """Write mean, sd and, of a finished run, extremes; and how the run ended.

@@ -18,11 +18,51 @@ from napari_posterior.errors import InputError
 from napari_posterior.sampling.tiling import check_tile, round_up
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor
 
+    from napari_posterior.sampling.conditioning import PointNet
     from napari_posterior.sampling.model import VelocityNet
 
-__all__ = ["BlendedNet", "blended", "starts", "weights"]
+__all__ = ["BlendedNet", "BlendedPointNet", "blended", "blended_point", "starts", "weights"]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How a frame is cut into tiles that overlap, all numbers in pixels.
+
+    `tile` and `overlap` are multiples of `stride`.
+    """
+
+    tile: int
+    overlap: int
+    stride: int
+
+    def fits(self, frame: Tensor) -> bool:
+        """Say whether the frame is one tile."""
+        return max(frame.shape[-2:]) <= self.tile
+
+    def mix(self, call: Callable[[slice, slice], Sequence[Tensor]], frame: Tensor) -> list[Tensor]:
+        """Blend what `call` gives for the rows and columns of each tile; `frame` is what is cut."""
+        height, width = frame.shape[-2:]
+        whole: list[Tensor] = []
+        for rows, row_weight in self._axis(height, frame):
+            for columns, column_weight in self._axis(width, frame):
+                parts = call(rows, columns)
+                if not whole:
+                    whole = [p.new_zeros((*p.shape[:-2], height, width)) for p in parts]
+                for out, part in zip(whole, parts, strict=True):
+                    out[..., rows, columns] += part * (row_weight[:, None] * column_weight)
+        return whole
+
+    def _axis(self, length: int, like: Tensor) -> list[tuple[slice, Tensor]]:
+        tile = min(self.tile, length)
+        first = starts(length, tile=tile, overlap=self.overlap, stride=self.stride)
+        share = weights(length, tile=tile, starts=first).to(like)
+        return [
+            (slice(start, start + tile), weight) for start, weight in zip(first, share, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -49,27 +89,49 @@ class BlendedNet:
 
     def __call__(self, x: Tensor, s: Tensor, t: Tensor, maps: Tensor, vector: Tensor) -> Tensor:
         """Return ``F`` of the whole frame, ``(B, 1, H, W)``; arguments as for the network."""
-        height, width = x.shape[-2:]
-        if height <= self.tile and width <= self.tile:
+        cut = _Cut(self.tile, self.overlap, self.stride)
+        if cut.fits(x):
             return self.net(x, s, t, maps, vector)
-        down, across = self._axis(height, x), self._axis(width, x)
-        out = torch.zeros_like(x)
-        for rows, row_weight in down:
-            for columns, column_weight in across:
-                F = self.net(x[..., rows, columns], s, t, maps[..., rows, columns], vector)
-                out[..., rows, columns] += F * (row_weight[:, None] * column_weight)
-        return out
 
-    def _axis(self, length: int, like: Tensor) -> list[tuple[slice, Tensor]]:
-        tile = min(self.tile, length)
-        first = starts(length, tile=tile, overlap=self.overlap, stride=self.stride)
-        share = weights(length, tile=tile, starts=first).to(like)
-        return [
-            (slice(start, start + tile), weight) for start, weight in zip(first, share, strict=True)
-        ]
+        def call(rows: slice, columns: slice) -> tuple[Tensor]:
+            return (self.net(x[..., rows, columns], s, t, maps[..., rows, columns], vector),)
+
+        return cut.mix(call, x)[0]
 
 
-def blended(net: VelocityNet, *, tile: int | None, overlap: int, stride: int = 8) -> VelocityNet:
+@dataclass(frozen=True)
+class BlendedPointNet:
+    """A point network evaluated on overlapping tiles and blended; make it with `blended_point`.
+
+    Parameters
+    ----------
+    net : PointNet
+        Any network.
+    tile, overlap, stride : int
+        As in `BlendedNet`.
+    """
+
+    net: PointNet
+    tile: int
+    overlap: int
+    stride: int
+
+    def __call__(self, maps: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """Return centre and log spread of the whole frame, each (B, 1, H, W)."""
+        cut = _Cut(self.tile, self.overlap, self.stride)
+        if cut.fits(maps):
+            return self.net(maps, vector)
+
+        def call(rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
+            return self.net(maps[..., rows, columns], vector)
+
+        centre, log_spread = cut.mix(call, maps)
+        return centre, log_spread
+
+
+def blended(
+    net: VelocityNet, *, tile: int | None, overlap: int | None = None, stride: int = 8
+) -> VelocityNet:
     """Return a network that blends the velocities which `net` has on overlapping tiles.
 
     Parameters
@@ -78,8 +140,8 @@ def blended(net: VelocityNet, *, tile: int | None, overlap: int, stride: int = 8
         Any network; for a local one :func:`napari_posterior.sampling.tiling.tiled` is exact.
     tile : int or None
         Side of a tile in pixels, its overlap included; None evaluates the whole frame.
-    overlap : int
-        Least number of pixels that neighbouring tiles share.
+    overlap : int, optional
+        Least number of pixels that neighbouring tiles share; a quarter of the tile by default.
     stride : int
         Total stride of the network in pixels; tile and overlap are rounded up to multiples of it.
 
@@ -95,16 +157,22 @@ def blended(net: VelocityNet, *, tile: int | None, overlap: int, stride: int = 8
     """
     if tile is None:
         return net
-    check_tile(tile)
-    if overlap < 1 or stride < 1:
-        raise ValueError(f"overlap {overlap} and stride {stride} must be >= 1")
-    side, shared = round_up(tile, stride), round_up(overlap, stride)
-    if shared >= side:
-        raise InputError(
-            f"tiles of {side} px cannot overlap by {shared} px; give tiles of at least "
-            f"{2 * shared} px"
-        )
-    return BlendedNet(net, side, shared, stride)
+    return BlendedNet(net, *_checked(tile, overlap, stride), stride)
+
+
+def blended_point(
+    net: PointNet, *, tile: int | None, overlap: int | None = None, stride: int = 8
+) -> PointNet:
+    """Return a point network that blends centre and log spread; arguments as for :func:`blended`.
+
+    Raises
+    ------
+    InputError
+        If `tile` is not positive, or the overlap is not below it.
+    """
+    if tile is None:
+        return net
+    return BlendedPointNet(net, *_checked(tile, overlap, stride), stride)
 
 
 def starts(length: int, *, tile: int, overlap: int, stride: int = 1) -> list[int]:
@@ -149,3 +217,17 @@ def weights(length: int, *, tile: int, starts: list[int]) -> Tensor:
     for start in starts:
         total[start : start + tile] += bump
     return torch.stack([bump / total[start : start + tile] for start in starts])
+
+
+def _checked(tile: int, overlap: int | None, stride: int) -> tuple[int, int]:
+    check_tile(tile)
+    if stride < 1 or (overlap is not None and overlap < 1):
+        raise ValueError(f"overlap {overlap} and stride {stride} must be >= 1")
+    side = round_up(tile, stride)
+    shared = round_up(math.ceil(side / 4) if overlap is None else overlap, stride)
+    if shared >= side:
+        raise InputError(
+            f"tiles of {side} px cannot overlap by {shared} px; give tiles of at least "
+            f"{2 * shared} px"
+        )
+    return side, shared

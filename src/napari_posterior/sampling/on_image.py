@@ -49,12 +49,18 @@ class ImageCheck:
         First row and column of the part, in pixels.
     side : (int, int)
         Its height and width, in pixels.
+    samples : int
+        Samples of each grid.
+    level : float
+        Confidence level of the intervals.
     """
 
     bands: tuple[BandBias, ...]
     tolerance: float
     place: tuple[int, int]
     side: tuple[int, int]
+    samples: int
+    level: float
 
     @property
     def worst(self) -> BandBias:
@@ -137,7 +143,14 @@ def check_on_image(
         told = _after(on_step, done, total)
         drawn.append(one.draw(fresh(0), part, told, fresh=noise).cpu().numpy())
     bands = compare_bands([measure_bands(*drawn)], level=level)
-    return ImageCheck(bands=bands, tolerance=tolerance, place=place, side=part.shape)
+    return ImageCheck(
+        bands=bands,
+        tolerance=tolerance,
+        place=place,
+        side=part.shape,
+        samples=samples,
+        level=level,
+    )
 
 
 def cost_share(

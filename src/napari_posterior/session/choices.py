@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_posterior.bundles.card import FlowMapConfig
+from napari_posterior.bundles.card import FlowMapConfig, SolverConfig
 from napari_posterior.bundles.catalogue import entries, find_model
 from napari_posterior.bundles.info import MAX_STEPS, describe
 from napari_posterior.bundles.parts import read_parts
@@ -218,13 +218,24 @@ def _step_control(part: PartFiles) -> StepControl:
     if part.role == "point":
         reason = f"{part.name} is a point estimate: one network call, no steps to choose."
         return StepControl(False, (default,), default, reason)
+    every = tuple(range(1, MAX_STEPS + 1))
     if isinstance(part.sampler, FlowMapConfig):
         counts = part.sampler.step_counts
-        if len(counts) == 1:
-            noun = "step" if counts[0] == 1 else "steps"
-            reason = f"{part.name} was distilled for {counts[0]} {noun} and takes no other number."
-            return StepControl(False, counts, default, reason)
         told = " or ".join(map(str, counts))
+        noun = "step" if counts == (1,) else "steps"
+        if part.sampler.any_steps is not None:
+            reason = (
+                f"{part.name} was trained between any two times; its model states {told} {noun}, "
+                "and no other number was measured."
+            )
+            return StepControl(True, every, default, reason)
+        if len(counts) == 1:
+            reason = f"{part.name} was distilled for {told} {noun} and takes no other number."
+            return StepControl(False, counts, default, reason)
         return StepControl(True, counts, default, f"{part.name} was distilled for {told} steps.")
-    reason = f"{default} steps are the reference; with any other number it is the teacher only."
-    return StepControl(True, tuple(range(1, MAX_STEPS + 1)), default, reason)
+    certificate = part.sampler.certificate if isinstance(part.sampler, SolverConfig) else None
+    doubt = "" if certificate is None or certificate.certified else f" ({certificate.words})"
+    reason = (
+        f"{default} steps are the reference{doubt}; with any other number it is the teacher only."
+    )
+    return StepControl(True, every, default, reason)

@@ -91,6 +91,10 @@ class FindingList(QWidget):
             ),
             "estimates",
         )
+        phrase = report.solver.phrase
+        solver = Words(f"{phrase[:1].upper()}{phrase[1:]}.", self)
+        solver.setToolTip(report.solver.sentence)
+        self._add(solver, "solver")
         chosen = self.current
         for group, findings in self._groups.items():
             title = findings[0].title
