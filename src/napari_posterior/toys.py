@@ -2,14 +2,15 @@
 
 Two families have exact posterior moments, velocities and flow maps on every path: a Gaussian prior
 with a linear measurement, and a one-dimensional Gaussian mixture measured in Gaussian noise, pixel
-by pixel. Everything is meant for float64.
+by pixel. A ``MixtureFamily`` and a ``GaussianFamily`` have one such posterior for every
+measurement, which students have to learn to look at. Everything is meant for float64.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     Time = float | Tensor
 
 __all__ = [
+    "Family",
+    "GaussianFamily",
     "GaussianPosterior",
+    "MixtureFamily",
     "MixturePosterior",
     "Toy",
     "blur_matrix",
@@ -63,7 +67,7 @@ class GaussianPosterior:
 
     Parameters
     ----------
-    mean : Tensor, (d,)
+    mean : Tensor, (..., d)
         Posterior mean m.
     variances : Tensor, (d,)
         Eigenvalues c of the posterior covariance C.
@@ -156,7 +160,7 @@ class MixturePosterior:
 
     Parameters
     ----------
-    weights, means, variances : Tensor, (d, n)
+    weights, means, variances : Tensor, (..., d, n)
         The n components of each of the d pixels; weights sum to 1.
     """
 
@@ -180,7 +184,7 @@ class MixturePosterior:
 
         Parameters
         ----------
-        y : Tensor, (d,)
+        y : Tensor, (..., d)
             Measurement.
         noise_variance : float
             Variance of n.
@@ -188,7 +192,7 @@ class MixturePosterior:
             Components of the prior, the same for every pixel.
         """
         total = variances + noise_variance
-        residual = y[:, None] - means
+        residual = y[..., None] - means
         log_weights = weights.log() - residual**2 / (2 * total) - total.log() / 2
         return cls(
             weights=torch.softmax(log_weights, dim=-1),
@@ -254,29 +258,120 @@ class MixturePosterior:
         return torch.softmax(self.weights.log() - residual**2 / (2 * V) - V.log() / 2, dim=-1)
 
 
-def exact_teacher(toy: Toy, path: Path) -> VelocityNet:
-    """Return a network that predicts the velocity of `toy`; it reads neither maps nor vector.
+@dataclass(frozen=True)
+class GaussianFamily:
+    """Normal objects and measurements ``y = x0 + n``, each pixel by itself.
 
-    States are images (B, 1, H, W) with ``H * W = d``.
+    Parameters
+    ----------
+    variance, noise_variance : float
+        Variances of x0 and n.
+    """
+
+    variance: float
+    noise_variance: float
+
+    @property
+    def posterior_variance(self) -> float:
+        """Posterior variance of a pixel, whatever was measured."""
+        return self.variance * self.noise_variance / (self.variance + self.noise_variance)
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return objects and measurements of a shape."""
+        x0, noise = (_normal(shape, generator) for _ in range(2))
+        x0 = math.sqrt(self.variance) * x0
+        return x0, x0 + math.sqrt(self.noise_variance) * noise
+
+    def posterior(self, y: Tensor) -> GaussianPosterior:
+        """Return the posteriors of measurements y (B, d), for states (B, d)."""
+        pixels = y.shape[-1]
+        return GaussianPosterior(
+            mean=self.variance / (self.variance + self.noise_variance) * y,
+            variances=y.new_full((pixels,), self.posterior_variance),
+            directions=torch.eye(pixels, dtype=y.dtype, device=y.device),
+        )
+
+
+@dataclass(frozen=True)
+class MixtureFamily:
+    """Objects of a Gaussian mixture and measurements ``y = x0 + n``, each pixel by itself.
+
+    Parameters
+    ----------
+    weights, means, variances : Tensor, (n,)
+        Components of the prior.
+    noise_variance : float
+        Variance of n.
+    """
+
+    weights: Tensor
+    means: Tensor
+    variances: Tensor
+    noise_variance: float
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return objects and measurements of a shape."""
+        count = math.prod(shape)
+        kind = torch.multinomial(self.weights, count, replacement=True, generator=generator)
+        kind = kind.reshape(shape)
+        x0, noise = (_normal(shape, generator) for _ in range(2))
+        x0 = self.means[kind] + self.variances[kind].sqrt() * x0
+        return x0, x0 + math.sqrt(self.noise_variance) * noise
+
+    def posterior(self, y: Tensor) -> MixturePosterior:
+        """Return the posteriors of measurements y (B, d), for states (B, d)."""
+        return MixturePosterior.from_measurement(
+            y=y,
+            noise_variance=self.noise_variance,
+            weights=self.weights,
+            means=self.means,
+            variances=self.variances,
+        )
+
+
+Family: TypeAlias = GaussianFamily | MixtureFamily
+
+
+def exact_teacher(toy: Toy | Family, path: Path) -> VelocityNet:
+    """Return a network that predicts the velocity of `toy`.
+
+    States are images (B, 1, H, W) with ``H * W = d``. That of one posterior reads neither maps nor
+    vector; that of a family reads the measurements, maps (B, 1, H, W).
     """
 
     def net(x: Tensor, s: Tensor, t: Tensor, maps: Tensor, vector: Tensor) -> Tensor:
-        return toy.velocity(path, x.flatten(1), s[:, None]).reshape(x.shape)
+        flat = x.flatten(1)
+        return _posterior(toy, maps).velocity(path, flat, s[:, None]).reshape(x.shape)
 
     return net
 
 
-def exact_student(toy: Toy, path: Path) -> VelocityNet:
-    """Return a network whose jump is the flow map of `toy`; defined for ``s > t``.
+def exact_student(toy: Toy | Family, path: Path) -> VelocityNet:
+    """Return a network whose jump is the flow map of `toy`; where s = t it is the velocity.
 
-    States are images (B, 1, H, W) with ``H * W = d``.
+    States are images (B, 1, H, W) with ``H * W = d``; maps as in :func:`exact_teacher`.
     """
 
     def net(x: Tensor, s: Tensor, t: Tensor, maps: Tensor, vector: Tensor) -> Tensor:
+        posterior = _posterior(toy, maps)
         flat, s, t = x.flatten(1), s[:, None], t[:, None]
-        return path.unjump(flat, toy.flow(path, flat, s, t), s, t).reshape(x.shape)
+        still = s == t
+        # any other time will do where the jump is none: its quotient is not looked at
+        away = torch.where(still, s - 0.25, t)
+        F = path.unjump(flat, posterior.flow(path, flat, s, away), s, away)
+        return torch.where(still, posterior.velocity(path, flat, s), F).reshape(x.shape)
 
     return net
+
+
+def _posterior(toy: Toy | Family, maps: Tensor) -> Toy:
+    if isinstance(toy, (GaussianFamily, MixtureFamily)):
+        return toy.posterior(maps.flatten(1))
+    return toy
+
+
+def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def blur_matrix(shape: tuple[int, int], sigma: float) -> Tensor:

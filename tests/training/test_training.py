@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
+from gaussian_students import LinearNet, make_recipe
+from quick_certify import QUICK
 
 from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.errors import InputError, ModelError
@@ -13,18 +16,27 @@ from napari_posterior.networks.registry import build
 from napari_posterior.sampling.path import LinearFlow
 from napari_posterior.training.batches import SceneStream
 from napari_posterior.training.distill import DistillPlan, distill
-from napari_posterior.training.fit import FitSettings, fit, load_average
+from napari_posterior.training.fit import FitSettings, fit, load_average, read_calls
+from napari_posterior.training.methods import METHODS
 from napari_posterior.training.plan import TrainingPlan
 from napari_posterior.training.recipes.flow import FlowRecipe
-from napari_posterior.training.recipes.flowmap import FlowMapRecipe
 from napari_posterior.training.recipes.point import PointRecipe
-from napari_posterior.training.targets import Reference, Trajectories, make_trajectories
+from napari_posterior.training.targets import Reference, make_trajectories
 from napari_posterior.training.train import train
 
 TINY = TrainingPlan(
-    steps=4, batch=4, size=32, channels=(8, 12, 16), blocks=1, processes=1, autocast=False
+    steps=4,
+    batch=4,
+    size=32,
+    channels=(8, 12, 16),
+    blocks=1,
+    processes=1,
+    autocast=False,
+    certify=QUICK,
 )
-TINY_DISTILL = DistillPlan(trajectories=32, steps=3, batch=4, size=32, processes=1, autocast=False)
+TINY_DISTILL = DistillPlan(
+    trajectories=32, train_steps=3, batch=4, size=32, processes=1, autocast=False
+)
 
 
 def make_point_recipe(rank: int, *, steps_seed: int = 0) -> PointRecipe:
@@ -41,6 +53,73 @@ def test_an_interrupted_training_resumes_to_the_same_weights(tmp_path):
     resumed = fit(make_point_recipe, FitSettings(steps=6, warmup=2), tmp_path / "part")
     a, b = load_average(whole), load_average(resumed)
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("method", ["pd", "ctm", "shortcut"])
+def test_students_with_copies_of_themselves_resume_to_the_same_weights(method, tmp_path):
+    settings = FitSettings(steps=8, warmup=2, restarts=METHODS[method].restarts(4, 8))
+
+    def make(_):
+        torch.manual_seed(0)
+        return make_recipe(method, LinearFlow(), LinearNet(), steps=8, teacher=LinearNet())
+
+    whole = fit(make, settings, tmp_path / "whole")
+    stop = _Stop(make(0), at=5)
+    with pytest.raises(KeyboardInterrupt):
+        fit(lambda _: stop, replace(settings, save_every=0), tmp_path / "part")
+    resumed = fit(make, settings, tmp_path / "part")
+    a, b = load_average(whole), load_average(resumed)
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert read_calls(whole) == read_calls(resumed)
+
+
+def test_a_stage_begins_with_a_rate_and_an_average_of_its_own(tmp_path):
+    recipe = _Constant()
+    settings = FitSettings(steps=8, warmup=1, average=0.999, restarts=(4,), rate=0.1)
+    average = load_average(fit(lambda _: recipe, settings, tmp_path))
+    # at each begin a tenth of the average is left of what was before
+    moves = recipe.seen
+    expected = moves[0]
+    for step, value in enumerate(moves[1:]):
+        k = step % 4
+        expected = expected * (k + 1) / (k + 10) + value * 9 / (k + 10)
+    assert float(average["weight"]) == pytest.approx(expected, rel=1e-4)
+    assert abs(moves[5] - moves[4]) > 2 * abs(moves[4] - moves[3])
+
+
+def test_the_averaged_weights_are_measured_and_training_goes_on_with_its_own(tmp_path):
+    recipe = _Constant()
+    fit(lambda _: recipe, FitSettings(steps=3, warmup=1, report_every=1), tmp_path)
+    with (tmp_path / "constant.csv").open() as file:
+        told = [float(row["held_out"]) for row in csv.DictReader(file)]
+    assert told[0] == pytest.approx(0.1 * recipe.seen[0] + 0.9 * recipe.seen[1], rel=1e-4)
+    assert len(recipe.seen) == 4
+
+
+def test_a_table_of_losses_from_before_goes_on_as_it_was(tmp_path):
+    (tmp_path / "constant.csv").write_text("step,loss\n1,0.5\n2,0.4\n9,0.3\n")
+    fit(lambda _: _Constant(), FitSettings(steps=3, warmup=1), tmp_path)
+    lines = (tmp_path / "constant.csv").read_text().split()
+    assert lines[:3] == ["step,loss", "1,0.5", "2,0.4"]
+    assert len(lines) == 4
+    assert lines[3].startswith("3,")
+    assert lines[3].count(",") == 1
+
+
+def test_a_recipe_without_held_out_images_leaves_the_column_empty(tmp_path):
+    fit(make_point_recipe, FitSettings(steps=1, warmup=1), tmp_path)
+    with (tmp_path / "point.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["held_out"] == ""
+
+
+def test_the_teacher_is_measured_on_a_stream_of_its_own(tmp_path):
+    stream = SceneStream(seed=5, batch=4, size=32, pool=20)
+    net = build("velocity-unet-1", {"channels": [8, 12, 16], "blocks": 1})
+    recipe = FlowRecipe(net, _OraclePoint(), LinearFlow(), stream, held=replace(stream, seed=6))
+    losses = [replace(recipe, stream=recipe.held).loss(i).item() for i in range(4)]
+    assert recipe.held_out() == pytest.approx(sum(losses) / 4)
+    assert recipe.held_out() == recipe.held_out()
 
 
 def test_two_processes_share_a_step_and_write_one_loss_curve(tmp_path):
@@ -80,26 +159,6 @@ def test_flow_loss_of_an_untrained_network_is_that_of_a_standard_normal():
     assert losses.mean() == pytest.approx(float(expected), abs=4 * float(error))
 
 
-def test_students_regress_the_jump_between_stored_states():
-    # the flow map of a standard normal is x_t = sqrt(V_t / V_s) x_s: give it to the recipe as data
-    z = torch.randn(8, 1, 16, 16)
-    times = (1.0, 0.5, 0.0)
-    states = torch.cat([z * (t * t + (1 - t) ** 2) ** 0.5 for t in times], dim=1).numpy()
-    stored = Trajectories(
-        times, states, torch.zeros(8, 4, 16, 16).numpy(), torch.zeros(8, 4).numpy()
-    )
-
-    class Exact(torch.nn.Module):
-        def forward(self, x, s, t, maps, vector):
-            size = [(u**2 + (1 - u) ** 2).sqrt()[:, None, None, None] for u in (s, t)]
-            return LinearFlow().unjump(
-                x, x * size[1] / size[0], s[:, None, None, None], t[:, None, None, None]
-            )
-
-    recipe = FlowMapRecipe(Exact(), LinearFlow(), stored, ((0, 2), (0, 1), (1, 2)), 0, 0, 8)
-    assert recipe.loss(0) < 1e-10
-
-
 def test_trajectories_resume_where_they_stopped_and_refuse_another_plan(tmp_path):
     teacher = build("velocity-unet-1", {"channels": [8, 12, 16], "blocks": 1}).eval()
     point = build("point-unet-1", {"channels": [8, 12, 16], "blocks": 1}).eval()
@@ -116,19 +175,76 @@ def test_trajectories_resume_where_they_stopped_and_refuse_another_plan(tmp_path
         make(stream, tmp_path / "a", count=24)
 
 
-def test_train_and_distill_make_a_bundle_that_opens_and_samples(tmp_path):
-    out = tmp_path / "tiny"
-    train(out, plan=TINY)
-    assert open_bundle(out).names == ("teacher", "mse")
-    distill(out, plan=TINY_DISTILL)
-    bundle = open_bundle(out)
-    assert bundle.names == ("teacher", "flowmap", "kd", "mse")
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A bundle with a teacher and a point estimate that were hardly trained."""
+    return train(tmp_path_factory.mktemp("untrained") / "tiny", plan=TINY)
+
+
+@pytest.fixture
+def tiny(untrained, tmp_path):
+    return shutil.copytree(untrained, tmp_path / "tiny")
+
+
+def test_train_and_distill_make_a_bundle_that_opens_and_samples(tiny):
+    assert open_bundle(tiny).names == ("teacher", "mse")
+    distill(tiny, methods=("kd", "flowmap", "cd"), plan=TINY_DISTILL)
+    bundle = open_bundle(tiny)
+    assert bundle.names == ("teacher", "cd", "flowmap", "kd", "mse")
     assert bundle.info("flowmap", steps=3).nfe == 3
     with pytest.raises(InputError, match="not trained for 2 steps"):
         bundle.info("kd", steps=2)
-    assert bundle.card.training.steps == {"mse": 4, "teacher": 4, "kd": 3, "flowmap": 3}
+    made = {"mse": 4, "teacher": 4, "kd": 3, "flowmap": 3, "cd": 3}
+    assert bundle.card.training.steps == made
+    assert bundle.card.training.images["cd"] == 12
+    assert bundle.sampler("cd", steps=2).needs_noise
+    assert not bundle.sampler("flowmap", steps=2).needs_noise
     low, high = bundle.card.training_range.photon_scale
     assert 0 < low < 20 < high
+
+
+def test_a_student_has_the_steps_and_the_name_asked_for(tiny):
+    distill(tiny, methods=("pd",), steps=2, name="halved", plan=TINY_DISTILL)
+    distill(tiny, methods=("lmd",), steps=2, plan=TINY_DISTILL)
+    bundle = open_bundle(tiny)
+    assert bundle.info("halved").steps == 2
+    assert bundle.info("lmd").steps == 2
+    assert bundle.info("lmd", steps=7).nfe == 7
+    with pytest.raises(InputError, match="not trained for 1 step"):
+        bundle.info("halved", steps=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"methods": ("kd", "magic")}, "unknown method 'magic'; use one of kd, kd-euler, pd"),
+        ({"methods": ("kd",), "steps": 2}, "'kd' has its own steps; leave the number out"),
+        ({"methods": ("pd",), "steps": 33}, "give a number from 1 to 32"),
+        ({"methods": ("kd", "pd"), "name": "mine"}, "give one method with it"),
+        ({"methods": ("kd",), "name": "mse"}, "give another name"),
+    ],
+)
+def test_distill_refuses_what_does_not_fit_before_any_work(tiny, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        distill(tiny, **options)
+    assert not tiny.with_name("tiny.training").exists()
+
+
+def test_a_folder_of_one_student_is_not_taken_for_another(tiny):
+    distill(tiny, methods=("lmd",), plan=TINY_DISTILL)
+    with pytest.raises(ModelError, match="holds another student called 'lmd'"):
+        distill(tiny, methods=("lmd",), steps=2, plan=TINY_DISTILL)
+
+
+def test_students_are_measured_against_the_reference_on_scenes_held_out(tiny):
+    told = []
+    distill(tiny, methods=("kd",), plan=TINY_DISTILL, report=told.append)
+    last = told[-1]
+    with (tiny.with_name("tiny.training") / "kd.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["held_out"]) == pytest.approx(last.held_out, rel=1e-5)
+    assert 0 < last.held_out < 10
+    assert last.calls == {"student": 12, "teacher": 0}
 
 
 def test_the_same_plan_makes_the_same_weights(tmp_path):
@@ -142,10 +258,39 @@ class _Stop:
     def __init__(self, recipe: PointRecipe, *, at: int) -> None:
         self.recipe, self.at, self.net, self.name = recipe, at, recipe.net, recipe.name
 
+    def __getattr__(self, name):
+        return getattr(self.recipe, name)
+
     def loss(self, step: int) -> torch.Tensor:
         if step == self.at:
             raise KeyboardInterrupt
         return self.recipe.loss(step)
+
+
+class _Constant:
+    """One weight that is pulled to 100."""
+
+    name = "constant"
+
+    def __init__(self):
+        self.net = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.ones_(self.net.weight)
+        self.seen = [1.0]
+
+    def loss(self, step):
+        return (self.net.weight - 100).square().sum()
+
+    def held_out(self):
+        return self.net.weight.item()
+
+    def after_step(self, step):
+        self.seen.append(self.net.weight.item())
+
+    def state(self):
+        return {}
+
+    def load_state(self, state):
+        pass
 
 
 class _OraclePoint(torch.nn.Module):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from napari_posterior.sampling.path import Path
-    from napari_posterior.training.batches import SceneStream
+    from napari_posterior.training.batches import BatchStream
     from napari_posterior.training.fit import Report
 
 __all__ = ["Reference", "Trajectories", "make_trajectories"]
@@ -123,7 +123,7 @@ def make_trajectories(
     point: nn.Module,
     path: Path,
     reference: Reference,
-    stream: SceneStream,
+    stream: BatchStream,
     folder: FilePath,
     *,
     count: int,
@@ -140,7 +140,7 @@ def make_trajectories(
         The teacher's path.
     reference : Reference
         Solver, grid and stored times.
-    stream : SceneStream
+    stream : BatchStream
         Source of measurements; its batch is the number of trajectories at a time.
     folder : pathlib.Path
         Where the arrays are kept.

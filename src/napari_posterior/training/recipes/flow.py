@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
+from napari_posterior.training.recipes.base import mean_loss
 from napari_posterior.training.recipes.point import standardise
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from napari_posterior.sampling.path import Path
-    from napari_posterior.training.batches import SceneStream
+    from napari_posterior.training.batches import BatchStream
 
 __all__ = ["FlowRecipe"]
 
@@ -22,21 +24,35 @@ __all__ = ["FlowRecipe"]
 class FlowRecipe:
     """Regress the normalised velocity of ``x_t`` (Lipman et al. 2023; v-prediction on VP).
 
-    Half of the times are uniform and half logit-normal(-0.4, 1) (Esser et al. 2024).
+    Half of the times are uniform and half logit-normal(-0.4, 1) (Esser et al. 2024). The held-out
+    loss is that of `held`, a stream that no step learns from.
     """
 
     net: nn.Module
     point: nn.Module
     path: Path
-    stream: SceneStream
+    stream: BatchStream
     name: str = "teacher"
+    held: BatchStream | None = None
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks that are evaluated."""
+        return {"teacher": self.net, "point": self.point}
 
     def loss(self, step: int) -> Tensor:
         """Return the loss of one step."""
-        batch = self.stream.batch_at(step)
+        return self._loss(self.stream, step)
+
+    def held_out(self) -> float | None:
+        """Return the loss on images that no step learns from; None without any."""
+        return None if self.held is None else mean_loss(partial(self._loss, self.held))
+
+    def _loss(self, stream: BatchStream, step: int) -> Tensor:
+        batch = stream.batch_at(step)
         with torch.no_grad():
             r, maps = standardise(batch, self.point)
-        generator = torch.Generator(r.device).manual_seed(self.stream.seed_of(step))
+        generator = torch.Generator(r.device).manual_seed(stream.seed_of(step))
         t = draw_times(r.shape[0], generator)
         eps = torch.empty_like(r).normal_(generator=generator)
         at = t[:, None, None, None]

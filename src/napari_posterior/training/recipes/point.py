@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
+from napari_posterior.training.recipes.base import mean_loss
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from napari_posterior.training.batches import Batch, SceneStream
+    from napari_posterior.training.batches import Batch, BatchStream
 
 __all__ = ["PointRecipe", "standardise"]
 
@@ -26,16 +29,29 @@ class PointRecipe:
     image), both held fixed. Any fixed weight keeps the posterior mean as the optimum; this one lets
     every image count alike, however dim, and dim pixels beside bright ones (after Seitzer et al.
     2022, beta = 0.5). The spread is fitted by the Gaussian likelihood of the residual, without
-    touching the centre.
+    touching the centre. The held-out loss is that of `held`, a stream that no step learns from.
     """
 
     net: nn.Module
-    stream: SceneStream
+    stream: BatchStream
     name: str = "point"
+    held: BatchStream | None = None
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks that are evaluated."""
+        return {"point": self.net}
 
     def loss(self, step: int) -> Tensor:
         """Return the loss of one step."""
-        batch = self.stream.batch_at(step)
+        return self._loss(self.stream, step)
+
+    def held_out(self) -> float | None:
+        """Return the loss on images that no step learns from; None without any."""
+        return None if self.held is None else mean_loss(partial(self._loss, self.held))
+
+    def _loss(self, stream: BatchStream, step: int) -> Tensor:
+        batch = stream.batch_at(step)
         centre, log_spread = self.net(batch.maps, batch.vector)
         error = centre - (batch.x - batch.b) / batch.s
         spread = log_spread.detach().exp().clamp_min(SPREAD_FLOOR)
