@@ -27,7 +27,7 @@ demo: venv  ## teacher and student on a sample image, and a report
 window: venv system  ## napari with the plugin
 	$(VENV)/bin/napari
 
-test: venv system  ## every test (ARGS="-k name" for some)
+test: venv system  ## the tests (ARGS="-k name" for some, ARGS="-m slow" for those that train for minutes)
 	@.ci/steps.sh test $(ARGS)
 
 lint: venv  ## style, types, the one-way imports, the manifest

@@ -8,7 +8,8 @@ halved. Printed for each band of spatial frequency (cycles a pixel): the varianc
 less that of the ruler's as a share of it, with its 95 % interval over scenes, and the squared
 difference of the means as a share of the same variance. What is left open is the far end of the
 intervals plus what refining the ruler changed in itself; the cheapest solver that leaves less than
-2 % open in every band is what `sampler.json` of a new bundle names as its reference.
+2 % open in every band is what `sampler.json` of a new bundle names as its reference. Other than
+`napari-posterior models certify`, this measures all candidates, on as many scenes of each kind.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import torch
 from calibration import draw_held_out
 from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.bundles.catalogue import find_model
+from napari_posterior.cli.certify import table
 from napari_posterior.physics.scenes import KINDS
 from napari_posterior.sampling.bands import compare_bands, measure_bands
-from napari_posterior.sampling.certify import Certification, Measured, certify, refine
+from napari_posterior.sampling.certify import certify, refine
 from napari_posterior.sampling.path import get_path
 from napari_posterior.training.batches import TrainingRange
-from napari_posterior.training.reference import CANDIDATES, RULER, STOCHASTIC, draw_scenes_of
+from napari_posterior.training.held_out import draw_scenes_of
+from napari_posterior.training.reference import CANDIDATES, RULER, STOCHASTIC
 
 
 def main() -> None:
@@ -54,13 +57,15 @@ def main() -> None:
         path=path,
         ruler=RULER,
         stochastic=None if options.quick else STOCHASTIC,
-        report=lambda done, total: print(f"scene {done} of {total}", flush=True),
+        report=lambda done, total: print(f"{done} of {total} network calls a sample", flush=True),
     )
     print(
         f"{found.scenes} scenes, {found.samples} samples each; {options.threads} threads, "
         f"{(time.monotonic() - start) / 60:.1f} min"
     )
-    print_table(found)
+    for line in table(found):
+        print(line)
+    print(f"chosen: {found.chosen.choice.label}")
     if found.reference is not None:
         choice = found.reference.choice
         print(f"by kind, {choice.label} less its ruler:")
@@ -73,37 +78,6 @@ def main() -> None:
             ]
             cells = "".join(f"{band.variance:+11.2%}" for band in compare_bands(parts))
             print(f"  {kind:36s}{cells}")
-
-
-def print_table(found: Certification) -> None:
-    """Print every row of a certification."""
-    edges = found.ruler.bands
-    head = "".join(f"{f'{band.low:g}-{band.high:g}':>27s}" for band in edges)
-    print(f"{'':41s}NFE{head}   mean  left open")
-    for row in found.candidates:
-        left = max(found.remaining(row))
-        print(f"{line(row)}{left:9.2%}{'  passes' if found.passes(row) else ''}")
-    print("the ruler less its own refinement:")
-    print(line(found.ruler))
-    if found.doubled is not None:
-        print("the reference less its own refinement:")
-        print(line(found.doubled))
-    if found.self_check is not None:
-        print("a stochastic solver less the refined ruler (the teacher's self-check):")
-        print(line(found.self_check))
-    reference = found.reference
-    print(f"reference: {'none' if reference is None else reference.choice.label}")
-
-
-def line(row: Measured) -> str:
-    """Return one row: bias of variance with interval in each band, and the largest of the mean."""
-    cells = "".join(f"{_percent(band.variance, band.variance_interval):>27s}" for band in row.bands)
-    mean = max(band.mean for band in row.bands)
-    return f"{row.choice.label:40s}{row.choice.nfe:4d}{cells}{mean:7.2%}"
-
-
-def _percent(value: float, interval: tuple[float, float]) -> str:
-    return f"{value:+.2%} ({interval[0]:+.2%}..{interval[1]:+.2%})"
 
 
 if __name__ == "__main__":

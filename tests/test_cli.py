@@ -294,8 +294,20 @@ def test_train_and_distill_hand_their_options_on(
     monkeypatch.setattr("napari_posterior.training.distill.distill", remember)
     assert command("train", "--out", "b", "--steps", 7, "--seed", 3).code == 0
     assert (calls[0]["plan"].steps, calls[0]["plan"].seed) == (7, 3)
-    assert command("distill", "b", "--student", "kd", "--steps", 9).code == 0
-    assert (calls[1]["plan"].steps, calls[1]["students"]) == (9, ("kd",))
+    options = ("--method", "pd", "--steps", 2, "--name", "halved", "--train-steps", 9)
+    assert command("distill", "b", *options).code == 0
+    assert (calls[1]["plan"].train_steps, calls[1]["methods"]) == (9, ("pd",))
+    assert (calls[1]["steps"], calls[1]["name"]) == (2, "halved")
+    assert command("distill", "b").code == 0
+    assert calls[2]["methods"] == ("kd", "kd-euler", "pd", "lmd", "cd")
+
+
+def test_distill_refuses_an_unknown_method_and_lists_what_there_is(
+    command: Callable[..., Any],
+) -> None:
+    refused = command("distill", "b", "--method", "magic")
+    assert refused.code == 2
+    assert "unknown method 'magic'; use one of kd, kd-euler, pd, cd, ctm" in refused.err
 
 
 def test_help_tells_the_plan_that_remakes_the_shipped_weights(command: Callable[..., Any]) -> None:
@@ -304,7 +316,7 @@ def test_help_tells_the_plan_that_remakes_the_shipped_weights(command: Callable[
 
     for name, plan, fields in (
         ("train", TrainingPlan(), ("steps", "processes")),
-        ("distill", DistillPlan(), ("steps", "trajectories", "processes")),
+        ("distill", DistillPlan(), ("trajectories", "processes")),
     ):
         text = " ".join(command(name, "--help").out.split())
         for field in fields:

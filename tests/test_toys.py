@@ -8,7 +8,9 @@ import torch
 from napari_posterior.physics.psf import gaussian_blur
 from napari_posterior.sampling.path import LinearFlow, Path, VPCosine
 from napari_posterior.toys import (
+    GaussianFamily,
     GaussianPosterior,
+    MixtureFamily,
     MixturePosterior,
     Toy,
     blur_matrix,
@@ -189,6 +191,58 @@ def test_networks_of_a_toy_take_a_time_for_each_state(toy: Toy, path: Path, x: t
         assert torch.allclose(F[i].flatten(), toy.velocity(path, x[i : i + 1], s_i)[0], atol=1e-9)
         there = path.jump(x[i], s_i, t_i, G[i].flatten())
         assert torch.allclose(there, toy.flow(path, x[i : i + 1], s_i, t_i)[0], atol=1e-9)
+
+
+MIXTURES = MixtureFamily(tensor(0.3, 0.7), tensor(-1.0, 1.0), tensor(0.0625, 0.25), 1.0)
+both_families = pytest.mark.parametrize(
+    "family", [GaussianFamily(1.0, 0.25), MIXTURES], ids=["gauss", "gmm"]
+)
+
+
+@both_families
+def test_a_family_has_the_posterior_of_each_measurement(family):
+    # posterior mean: the line of x0 on D(y) has slope 1, whatever the prior
+    x0, y = family.draw((200_000, 1), torch.Generator().manual_seed(1))
+    mean = family.posterior(y).mean
+    error = x0 - mean
+    slope = (mean * x0).mean() / (mean * mean).mean()
+    assert slope == pytest.approx(1, abs=0.01)
+    assert (error * y).mean().abs() < 0.01
+    assert error.mean().abs() < 0.01
+
+
+def test_the_spread_of_a_gaussian_family_is_what_the_measurement_leaves():
+    family = GaussianFamily(1.0, 0.25)
+    x0, y = family.draw((200_000, 1), torch.Generator().manual_seed(1))
+    left = (x0 - family.posterior(y).mean).var()
+    assert left == pytest.approx(family.posterior_variance, rel=0.01)
+
+
+@both_paths
+@both_families
+def test_networks_of_a_family_read_the_measurement_of_each_state(family, path: Path):
+    x, y = (torch.randn(5, 1, 2, 2, dtype=DOUBLE) for _ in range(2))
+    s, t = torch.linspace(0.6, 1, 5, dtype=DOUBLE), torch.linspace(0, 0.4, 5, dtype=DOUBLE)
+    nothing = torch.zeros(5, 0)
+    F = exact_teacher(family, path)(x, s, s, y, nothing)
+    G = exact_student(family, path)(x, s, t, y, nothing)
+    for i in range(5):
+        toy = family.posterior(y[i : i + 1].flatten(1))
+        state, s_i, t_i = x[i : i + 1].flatten(1), float(s[i]), float(t[i])
+        assert torch.allclose(F[i].flatten(), toy.velocity(path, state, s_i)[0], atol=1e-9)
+        there = path.jump(state[0], s_i, t_i, G[i].flatten())
+        assert torch.allclose(there, toy.flow(path, state, s_i, t_i)[0], atol=1e-9)
+
+
+@both_paths
+@both_toys
+def test_a_jump_of_no_length_has_the_velocity(toy: Toy, path: Path, x: torch.Tensor):
+    images, s = x.reshape(6, 1, 2, 2), torch.linspace(0.0, 1.0, 6, dtype=DOUBLE)
+    nothing = torch.zeros(6, 0)
+    F = exact_student(toy, path)(images, s, s, nothing, nothing)
+    assert torch.equal(F, exact_teacher(toy, path)(images, s, s, nothing, nothing))
+    near = exact_student(toy, path)(images, s + 1e-5, s, nothing, nothing)
+    assert torch.allclose(F, near, atol=1e-3)
 
 
 def test_the_blur_matrix_blurs():

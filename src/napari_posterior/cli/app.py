@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="List the models, or show one.", invoke_without_command=True)
+models_app = typer.Typer(help="List the models, show or certify one.", invoke_without_command=True)
 app.add_typer(models_app, name="models", rich_help_panel=None)
 
 Out = Annotated[
@@ -238,12 +238,92 @@ def show_model(
     show(name)
 
 
+@models_app.command("certify")
+@reported
+def certify_model(
+    bundle: Annotated[
+        str, typer.Argument(metavar="BUNDLE", help="Name of a model, or its folder.")
+    ],
+    scenes: Annotated[
+        int | None, typer.Option(help="Simulated scenes that no training saw.  [default: 24]")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option("--samples", "-k", help="Samples of each.  [default: 4]")
+    ] = None,
+    measure_all: Annotated[
+        bool, typer.Option("--all", help="Measure also what costs more than the chosen one.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Make it the reference, if there are no students.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Measure what each solver of a teacher loses, and which may be its reference."""
+    from napari_posterior.cli.certify import run_certify
+
+    run_certify(
+        bundle,
+        scenes=scenes,
+        samples=samples,
+        measure_all=measure_all,
+        write=write,
+        device=device,
+    )
+
+
 @app.command(short_help="Train a point estimate and a teacher.")
 @reported
 def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of your clean images; needs the camera and --psf."),
+    ] = None,
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="NOISY CLEAN", help="Folders of your noisy and clean images of equal names."
+        ),
+    ] = None,
+    psf: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SIGMA",
+            help="Gaussian PSF sigma of what will be restored, pixels.  [default with --pairs: 1, "
+            "as sharp as the clean images]",
+        ),
+    ] = None,
+    camera: Annotated[
+        Path | None, typer.Option(help="Camera file of what will be restored.")
+    ] = None,
+    gain: Annotated[float | None, typer.Option(help="Camera gain, ADU per e-.")] = None,
+    offset: Annotated[float | None, typer.Option(help="Camera offset, ADU.")] = None,
+    read_noise: Annotated[float | None, typer.Option(help="Camera read noise, e-.")] = None,
+    peak: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="With --images: photoelectrons per pixel of bright structure.  [default: 5 500]",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Your images: model to go on from, or scratch.  [default: fluo2d]",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Your images: time to train.  [default: 20]")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Your images: licence of the weights.  [default: not stated]")
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps of each network.  [default: 24000]")
+        int | None,
+        typer.Option(
+            help="Optimiser steps of each network.  [default: 24000; your images: by --minutes]"
+        ),
     ] = None,
     seed: TrainingSeed = 0,
     processes: Processes = None,
@@ -253,11 +333,42 @@ def train(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a point estimate and a teacher from nothing; an interrupted training goes on."""
+    """Train a point estimate and a teacher; an interrupted training goes on.
+
+    On simulated scenes from nothing, as the shipped model, or with --images or --pairs on your own
+    images from the weights of a model.
+    """
+    from napari_posterior.cli.own_training import own_images, run_train_own
     from napari_posterior.cli.training import run_train
 
-    run_train(
+    found = own_images(
+        images=images,
+        pairs=pairs,
+        psf=psf,
+        camera=camera,
+        gain=gain,
+        offset=offset,
+        read_noise=read_noise,
+        peak=peak,
+        others={"--from": start, "--minutes": minutes, "--licence": licence},
+    )
+    if found is None:
+        run_train(
+            out,
+            steps=steps,
+            seed=seed,
+            processes=processes,
+            device=device,
+            work=work,
+            overwrite=overwrite,
+        )
+        return
+    run_train_own(
         out,
+        found,
+        start=start,
+        minutes=minutes,
+        licence=licence,
         steps=steps,
         seed=seed,
         processes=processes,
@@ -273,34 +384,48 @@ def distill(
     bundle: Annotated[
         Path, typer.Argument(metavar="BUNDLE", help="Folder of a bundle with a teacher.")
     ],
-    student: Annotated[
+    method: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Students to train; may be repeated.  [default: all]"),
+        typer.Option(
+            metavar="NAME",
+            help="How to teach a student; may be repeated.  [default: kd, kd-euler, pd, lmd, cd]",
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps of each student.  [default: 6000]")
+        int | None,
+        typer.Option(help="Sampling steps of the student, where its method leaves a choice."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the student.  [default: its method's]")
+    ] = None,
+    train_steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of each student.  [default: its method's]")
     ] = None,
     trajectories: Annotated[
         int | None,
-        typer.Option(help="Trajectories of the reference to learn from.  [default: 10000]"),
+        typer.Option(help="Stored trajectories, where a method needs them.  [default: 10000]"),
     ] = None,
     seed: TrainingSeed = 0,
     processes: Processes = None,
+    device: Annotated[str, typer.Option(help="Where to train.")] = "cpu",
     work: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
     ] = None,
 ) -> None:
-    """Distil students from the reference of a bundle and add them to it."""
+    """Distil students from the teacher of a bundle and add them to it."""
     from napari_posterior.cli.training import run_distill
 
     run_distill(
         bundle,
-        students=student,
+        methods=method,
         steps=steps,
+        name=name,
+        work=work,
+        train_steps=train_steps,
         trajectories=trajectories,
         seed=seed,
         processes=processes,
-        work=work,
+        device=device,
     )
 
 

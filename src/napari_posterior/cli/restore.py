@@ -17,7 +17,7 @@ from napari_posterior.physics.camera_files import read_camera
 if TYPE_CHECKING:
     from napari_posterior.runs.run import Run
 
-__all__ = ["announce", "draw", "run_restore", "whole_number"]
+__all__ = ["announce", "draw", "given_camera", "run_restore", "whole_number"]
 
 
 def run_restore(
@@ -38,7 +38,7 @@ def run_restore(
     PosteriorError
         As `napari_posterior.restore` does.
     """
-    known = _camera(camera, gain, offset, read_noise)
+    known = given_camera(camera, gain, offset, read_noise)
     if out is None and resume is None:
         out = Path(f"{Path(image).name.split('.')[0]}-{options['sampler']}")
     announce(draw(image, camera=known, out=out, resume=resume, **options))
@@ -78,9 +78,16 @@ def whole_number(text: str, option: str, otherwise: str) -> int | str:
         raise InputError(f"{option} is {text!r}; give a whole number, or {otherwise}") from error
 
 
-def _camera(
+def given_camera(
     file: Path | None, gain: float | None, offset: float | None, read_noise: float | None
 ) -> Camera | None:
+    """Return the camera of a file or of three numbers; None where nothing is given.
+
+    Raises
+    ------
+    InputError
+        If both are given, or some of the numbers.
+    """
     given = {"--gain": gain, "--offset": offset, "--read-noise": read_noise}
     if file is not None:
         if extra := [name for name, value in given.items() if value is not None]:

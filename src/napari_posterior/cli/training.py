@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior.cli.outcome import note, say
@@ -15,7 +16,7 @@ __all__ = ["run_distill", "run_train"]
 
 
 def run_train(out: Path, *, work: Path | None, overwrite: bool, **options: Any) -> None:
-    """Train a point estimate and a teacher; `options` that are None keep their defaults.
+    """Train on simulated scenes; `options` that are None keep their defaults.
 
     Raises
     ------
@@ -28,12 +29,18 @@ def run_train(out: Path, *, work: Path | None, overwrite: bool, **options: Any) 
 
     options["device"] = pick_device(options["device"])
     plan = TrainingPlan(**_given(options))
-    folder = train(out, plan=plan, work=work, overwrite=overwrite, report=tell)
+    folder = train(out, plan=plan, work=work, overwrite=overwrite, report=tell, note=note)
     say(f"The bundle is {folder.absolute()}; add students with napari-posterior distill {folder}")
 
 
 def run_distill(
-    bundle: Path, *, students: list[str] | None, work: Path | None, **options: Any
+    bundle: Path,
+    *,
+    methods: list[str] | None,
+    steps: int | None,
+    name: str | None,
+    work: Path | None,
+    **options: Any,
 ) -> None:
     """Distil students of a bundle; `options` that are None keep their defaults.
 
@@ -42,11 +49,24 @@ def run_distill(
     PosteriorError
         As `napari_posterior.training.distill.distill` does.
     """
-    from napari_posterior.training.distill import STUDENTS, DistillPlan, distill
+    from napari_posterior.bundles.device import pick_device
+    from napari_posterior.training.distill import DistillPlan, distill
+    from napari_posterior.training.files import work_folder
+    from napari_posterior.training.methods import FAMILY
+    from napari_posterior.training.own.streams import open_data
 
-    plan = DistillPlan(**_given(options))
+    options["device"] = pick_device(options["device"])
+    # students of a teacher of the user's own images learn from these
+    options["data"] = open_data(work_folder(bundle, work) / "data")
     folder = distill(
-        bundle, students=tuple(students or STUDENTS), plan=plan, work=work, report=tell
+        bundle,
+        methods=tuple(methods or FAMILY),
+        steps=steps,
+        name=name,
+        plan=DistillPlan(**_given(options)),
+        work=work,
+        report=tell,
+        note=note,
     )
     say(f"The students are in {folder.absolute()}")
 
@@ -54,10 +74,10 @@ def run_distill(
 def tell(progress: Progress) -> None:
     """Write a line of progress; a function of the module, so that processes can be given it."""
     left = progress.seconds_left / 60
-    note(
-        f"{progress.name}: step {progress.step} of {progress.steps}, loss {progress.loss:.4f}, "
-        f"{left:.1f} min left"
-    )
+    loss = "" if math.isnan(progress.loss) else f", loss {progress.loss:.4f}"
+    if progress.held_out is not None:
+        loss += f", held out {progress.held_out:.4f}"
+    note(f"{progress.name}: step {progress.step} of {progress.steps}{loss}, {left:.1f} min left")
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Simulated training batches: scenes, optics and camera, redrawn for every step.
+"""Training batches: scenes measured through optics and camera, redrawn for every step.
 
 A batch is a pure function of (seed, stream, step), so that training resumes exactly where it
 stopped. Scenes are drawn in pools that serve several steps; peak, PSF, camera, orientation and
@@ -8,18 +8,32 @@ noise are redrawn at every use.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from napari_posterior.physics.psf import TARGET_SIGMA, gaussian_blur
-from napari_posterior.physics.scenes import KINDS, Dice, draw_scenes
+from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.measurement import Measurement
+from napari_posterior.physics.psf import TARGET_SIGMA, Psf, gaussian_blur
+from napari_posterior.physics.scenes import Dice
 from napari_posterior.sampling.conditioning import Normaliser, make_inputs
+from napari_posterior.training.sources import SceneSource, SimulatedScenes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Batch", "SceneStream", "TrainingRange", "add_second", "measure_scenes"]
+__all__ = [
+    "MARGIN",
+    "Batch",
+    "BatchStream",
+    "SceneStream",
+    "TrainingRange",
+    "add_second",
+    "make_batch",
+    "measure_scenes",
+    "mix",
+    "orient",
+]
 
 
 @dataclass(frozen=True)
@@ -73,10 +87,36 @@ class Batch:
     vector: Tensor
     acquisition: Tensor
 
+    def measurements(self) -> list[Measurement]:
+        """Return the measurements one by one, in photoelectrons."""
+        electrons = self.electrons[:, 0].cpu().numpy()
+        return [
+            Measurement(y, Camera(gain=1.0, offset=0.0, read_noise=read), Psf(sigma), background)
+            for y, (read, sigma, background) in zip(
+                electrons, self.acquisition.tolist(), strict=True
+            )
+        ]
+
+
+class BatchStream(Protocol):
+    """An endless stream of batches, each a pure function of its step."""
+
+    seed: int
+    batch: int
+    size: int
+
+    def seed_of(self, step: int) -> int:
+        """Return a seed for whatever else a recipe draws at `step`."""
+        ...
+
+    def batch_at(self, step: int) -> Batch:
+        """Return the batch of one step."""
+        ...
+
 
 @dataclass
 class SceneStream:
-    """An endless stream of training batches.
+    """An endless stream of training batches, measurements simulated.
 
     Parameters
     ----------
@@ -98,6 +138,8 @@ class SceneStream:
         Scenes drawn at a time.
     reuse : int
         Uses of each scene, each with another orientation, peak, PSF, camera and noise.
+    source : SceneSource
+        What draws the scenes.
     """
 
     seed: int
@@ -109,22 +151,25 @@ class SceneStream:
     blind: float = 0.1
     pool: int = 512
     reuse: int = 4
+    source: SceneSource = field(default_factory=SimulatedScenes)
     _pools: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def seed_of(self, step: int) -> int:
         """Return a seed for whatever else a recipe draws at `step`."""
-        return _mix(self.seed, self.stream, 3, step)
+        return mix(self.seed, self.stream, 3, step)
 
     def batch_at(self, step: int) -> Batch:
         """Return the batch of one step."""
-        dice = Dice.seeded(_mix(self.seed, self.stream, 1, step), self.device)
+        dice = Dice.seeded(mix(self.seed, self.stream, 1, step), self.device)
         per_pool = max(self.pool * self.reuse // self.batch, 1)
         scenes = self._pool_of(step // per_pool)
         picked = torch.randint(
             self.pool, (2, self.batch), generator=dice.generator, device=self.device
         )
         scene = scenes[picked[0]]
-        scene = _orient(add_second(scene, scenes[picked[1]], dice), dice)
+        if self.source.overlays:
+            scene = add_second(scene, scenes[picked[1]], dice)
+        scene = orient(scene, dice)
         low, high = self.trained.peak
         peak = dice.log_uniform(self.batch, 1, 1, 1, low=low, high=high)
         return measure_scenes(
@@ -134,12 +179,14 @@ class SceneStream:
     def _pool_of(self, number: int) -> Tensor:
         if number not in self._pools:
             self._pools.clear()
-            dice = Dice.seeded(_mix(self.seed, self.stream, 2, number), self.device)
-            share = -(-self.pool // len(KINDS))
+            dice = Dice.seeded(mix(self.seed, self.stream, 2, number), self.device)
             size = self.size + 2 * MARGIN
-            drawn = torch.cat([draw_scenes(kind, share, size, 1.0, dice) for kind in KINDS])
-            self._pools[number] = drawn[: self.pool]
+            self._pools[number] = self.source.draw(self.pool, size, dice)
         return self._pools[number]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a pool can be drawn again
+        return {**vars(self), "_pools": {}}
 
 
 def add_second(scene: Tensor, other: Tensor, dice: Dice) -> Tensor:
@@ -197,37 +244,59 @@ def measure_scenes(
     mean = gaussian_blur(x, blur)[..., inner, inner].clamp_min(0.0)
     mean = mean + background[:, None, None, None]
     electrons = dice.poisson(mean) + read[:, None, None, None] * dice.normal(*mean.shape)
-    stats = Normaliser().stats(
-        electrons - background[:, None, None, None], electrons + read[:, None, None, None] ** 2
+    acquisition = torch.stack([read, sigma, background], 1)
+    return make_batch(
+        x[..., inner, inner], electrons, acquisition, dice, blind=blind, jitter=jitter
     )
+
+
+def make_batch(
+    x: Tensor,
+    electrons: Tensor,
+    acquisition: Tensor,
+    dice: Dice,
+    *,
+    blind: float = 0.0,
+    jitter: bool = True,
+) -> Batch:
+    """Normalise measurements and make what networks are told of them.
+
+    Parameters
+    ----------
+    x, electrons : Tensor, (B, 1, H, W)
+        Objects and measurements, in photoelectrons.
+    acquisition : Tensor, (B, 3)
+        Read noise (e-), PSF sigma (px) and camera-side background (e-).
+    dice : Dice
+        Source of randomness.
+    blind, jitter
+        As in :func:`measure_scenes`.
+
+    Returns
+    -------
+    Batch
+    """
+    count = x.shape[0]
+    read, background = (acquisition[:, i, None, None, None] for i in (0, 2))
+    stats = Normaliser().stats(electrons - background, electrons + read**2)
     b, s = stats.background, stats.photon_scale
     if jitter:
         widen = (0.35 * dice.normal(count, 1, 1, 1)).exp()
         lower = 0.4 * dice.normal(count, 1, 1, 1).clamp_min(0.0)
         b, s = b - lower * s, s * widen
     known = (dice.uniform(count) >= blind).float()
-    maps, vector = make_inputs(
-        electrons, background[:, None, None, None], b, s, torch.stack([read, sigma], 1), known
-    )
-    return Batch(
-        x=x[..., inner, inner],
-        electrons=electrons,
-        b=b,
-        s=s,
-        maps=maps,
-        vector=vector,
-        acquisition=torch.stack([read, sigma, background], 1),
-    )
+    maps, vector = make_inputs(electrons, background, b, s, acquisition[:, :2], known)
+    return Batch(x, electrons, b, s, maps, vector, acquisition)
 
 
-def _orient(x: Tensor, dice: Dice) -> Tensor:
-    """Turn and mirror each image at random."""
+def orient(x: Tensor, dice: Dice) -> Tensor:
+    """Turn and mirror a batch (B, C, H, W) at random, all of its images alike."""
     turn = torch.randint(8, (1,), generator=dice.generator, device=x.device).item()
     x = torch.rot90(x, int(turn) % 4, dims=(2, 3))
     return x.flip(3) if turn >= 4 else x
 
 
-def _mix(*numbers: int) -> int:
+def mix(*numbers: int) -> int:
     """Hash small integers to one 63-bit seed (splitmix64)."""
     state = 0
     for number in numbers:

@@ -7,26 +7,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_posterior.bundles.card import POINT, TEACHER, WEIGHTS_FILE
+from napari_posterior.bundles.parts import part_folder
 from napari_posterior.networks.registry import build
 from napari_posterior.sampling.path import get_path
-from napari_posterior.training.batches import SceneStream, TrainingRange
+from napari_posterior.training.batches import TrainingRange
+from napari_posterior.training.data import SimulatedData, TrainingData
+from napari_posterior.training.files import read_weights
 from napari_posterior.training.fit import FitSettings, fit, load_average
+from napari_posterior.training.held_out import HELD_OUT
 from napari_posterior.training.recipes.flow import FlowRecipe
 from napari_posterior.training.recipes.point import PointRecipe
+from napari_posterior.training.reference import CertifyPlan
 
 if TYPE_CHECKING:
-    from pathlib import Path as FilePath
-
     from torch import nn
 
+    from napari_posterior.training.batches import BatchStream
     from napari_posterior.training.fit import Report
     from napari_posterior.training.recipes.base import Recipe
 
-__all__ = ["POINT_ARCH", "VELOCITY_ARCH", "TrainingPlan", "fit_point", "fit_teacher", "load_net"]
+__all__ = [
+    "POINT_ARCH",
+    "VELOCITY_ARCH",
+    "TrainingPlan",
+    "fit_point",
+    "fit_teacher",
+    "flow_recipe",
+    "load_net",
+    "point_recipe",
+]
 
 POINT_ARCH = "point-unet-1"
 VELOCITY_ARCH = "velocity-unet-1"
@@ -60,6 +75,15 @@ class TrainingPlan:
         Where to train.
     trained : TrainingRange
         What the weights are trained for.
+    rate : float
+        Peak learning rate.
+    data : TrainingData
+        What is learned from.
+    start : str, optional
+        Folder of a bundle with networks of this size whose weights are gone on from; None begins
+        with random ones.
+    certify : CertifyPlan
+        How the solvers of the teacher are measured, one of which becomes the reference.
     """
 
     seed: int = 0
@@ -73,6 +97,10 @@ class TrainingPlan:
     autocast: bool = True
     device: str = "cpu"
     trained: TrainingRange = field(default_factory=TrainingRange)
+    rate: float = 1e-3
+    data: TrainingData = field(default_factory=SimulatedData)
+    start: str | None = None
+    certify: CertifyPlan = field(default_factory=CertifyPlan)
 
     @property
     def point_kwargs(self) -> dict[str, Any]:
@@ -84,36 +112,38 @@ class TrainingPlan:
         """Settings of the teacher and of every student."""
         return {"path": self.path, "channels": list(self.channels), "blocks": self.blocks}
 
-    def settings(self, steps: int, rate: float = 1e-3) -> FitSettings:
+    def settings(self, steps: int) -> FitSettings:
         """Return the loop's settings for a stage of `steps` steps."""
         return FitSettings(
             steps=steps,
-            rate=rate,
+            rate=self.rate,
             warmup=min(200, max(steps // 10, 1)),
             processes=self.processes,
             autocast=self.autocast,
+            report_every=min(100, max(steps // 20, 1)),
         )
 
-    def stream(self, stage: int, rank: int) -> SceneStream:
-        """Return the scenes of a stage for one process."""
-        return SceneStream(
+    def stream(self, stage: int, rank: int) -> BatchStream:
+        """Return what one process learns from in a stage, or what is held out of all."""
+        return self.data.stream(
             seed=self.seed * 16 + stage,
             batch=self.batch // self.processes,
             stream=rank,
             size=self.size,
             device=self.device,
             trained=self.trained,
+            held_out=stage == HELD_OUT,
         )
 
 
 def fit_point(plan: TrainingPlan, work: FilePath, report: Report | None = None) -> FilePath:
     """Train the point estimate in the folder `work` and return its checkpoint."""
-    return fit(partial(_point_recipe, plan), plan.settings(plan.steps), work, report=report)
+    return fit(partial(point_recipe, plan), plan.settings(plan.steps), work, report=report)
 
 
 def fit_teacher(plan: TrainingPlan, work: FilePath, report: Report | None = None) -> FilePath:
     """Train the teacher on the residuals of the point estimate of `work`."""
-    make = partial(_flow_recipe, plan, work / "point.pt")
+    make = partial(flow_recipe, plan, work / "point.pt")
     return fit(make, plan.settings(plan.steps), work, report=report)
 
 
@@ -128,21 +158,33 @@ def load_net(arch: str, kwargs: dict[str, Any], checkpoint: FilePath, device: st
     return net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload, no-any-return]
 
 
-def _point_recipe(plan: TrainingPlan, rank: int) -> Recipe:
-    return PointRecipe(_fresh(plan, POINT_ARCH, plan.point_kwargs), plan.stream(0, rank))
-
-
-def _flow_recipe(plan: TrainingPlan, point: FilePath, rank: int) -> Recipe:
-    return FlowRecipe(
-        net=_fresh(plan, VELOCITY_ARCH, plan.velocity_kwargs),
-        point=load_net(POINT_ARCH, plan.point_kwargs, point, plan.device),
-        path=get_path(plan.path),
-        stream=plan.stream(1, rank),
+def point_recipe(plan: TrainingPlan, rank: int) -> Recipe:
+    """Return what one process trains to make the point estimate."""
+    return PointRecipe(
+        net=_begin_net(plan, POINT_ARCH),
+        stream=plan.stream(0, rank),
+        held=plan.stream(HELD_OUT, 0),
     )
 
 
-def _fresh(plan: TrainingPlan, arch: str, kwargs: dict[str, Any]) -> nn.Module:
-    # every process starts from the same weights
+def flow_recipe(plan: TrainingPlan, point: FilePath, rank: int) -> Recipe:
+    """Return what one process trains to make the teacher, around a point estimate."""
+    return FlowRecipe(
+        net=_begin_net(plan, VELOCITY_ARCH),
+        point=load_net(POINT_ARCH, plan.point_kwargs, point, plan.device),
+        path=get_path(plan.path),
+        stream=plan.stream(1, rank),
+        held=plan.stream(HELD_OUT, 0),
+    )
+
+
+def _begin_net(plan: TrainingPlan, arch: str) -> nn.Module:
+    """Build a network as training begins with it, the same in every process."""
+    point = arch == POINT_ARCH
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        return build(arch, kwargs).to(plan.device)
+        net = build(arch, plan.point_kwargs if point else plan.velocity_kwargs)
+    if plan.start is not None:
+        part = part_folder(POINT if point else TEACHER)
+        net.load_state_dict(read_weights(FilePath(plan.start) / part / WEIGHTS_FILE))
+    return net.to(plan.device)

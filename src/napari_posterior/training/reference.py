@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.bundles.card import POINT, TEACHER, SolverConfig
 from napari_posterior.bundles.certificate import Certificate
 from napari_posterior.bundles.parts import read_parts
 from napari_posterior.bundles.write import CardFields, Part, write_bundle
-from napari_posterior.errors import InputError, ModelError
-from napari_posterior.physics.camera import Camera
-from napari_posterior.physics.measurement import Measurement
-from napari_posterior.physics.psf import Psf
+from napari_posterior.errors import InputError
 from napari_posterior.sampling.certify import SolverChoice, certify
-from napari_posterior.sampling.noise import canvas
 from napari_posterior.sampling.path import get_path
-from napari_posterior.sampling.samplers import TeacherSampler
-from napari_posterior.training.batches import SceneStream, TrainingRange
+from napari_posterior.training.batches import TrainingRange
 from napari_posterior.training.files import read_weights
+from napari_posterior.training.fit import Progress
+from napari_posterior.training.held_out import draw_scenes_of, held_out
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
     from pathlib import Path as FilePath
 
-    import numpy as np
-    import torch
-    from torch import Tensor
-
-    from napari_posterior.bundles.bundle import Bundle
+    from napari_posterior.physics.measurement import Measurement
     from napari_posterior.sampling.certify import Certification
-    from napari_posterior.sampling.conditioning import Condition
+    from napari_posterior.training.fit import Report
 
 __all__ = [
     "CANDIDATES",
     "RULER",
     "STOCHASTIC",
-    "SceneDraw",
+    "CertifyPlan",
     "certify_bundle",
-    "draw_scenes_of",
-    "held_out",
+    "check_no_students",
+    "find_reference",
+    "in_steps",
     "reference_config",
+    "with_reference",
     "write_reference",
 ]
 
@@ -67,109 +64,39 @@ CANDIDATES: Final = (
 )
 """Solvers and grids that are offered to be the reference."""
 
-_STAGE = 3
-"""Training uses the seeds 0 to 2 of every plan: no training scene is among these."""
+_LIMIT: Final = "The reference is not certified: "
 
 
 @dataclass(frozen=True)
-class SceneDraw:
-    """The samples of one scene, from the same noise with every solver.
+class CertifyPlan:
+    """How thoroughly the solvers of a teacher are measured when its bundle is built.
+
+    The scatter between scenes decides how wide the intervals are, so scenes are worth more than
+    samples of each.
 
     Parameters
     ----------
-    sampler : TeacherSampler
-        The teacher, with any solver.
-    condition : Condition
-        The prepared measurement.
-    samples : int
-        How many to draw.
-    seed : int
-        Of the noise.
+    scenes, samples : int
+        Scenes, and samples of each.
+    candidates : tuple of SolverChoice
+        Solvers that may become the reference.
+    ruler, stochastic : SolverChoice
+        See :func:`napari_posterior.sampling.certify.certify`.
     """
 
-    sampler: TeacherSampler
-    condition: Condition
-    samples: int
-    seed: int
-
-    def __call__(self, solver: str, times: tuple[float, ...]) -> np.ndarray:
-        """Return the samples, (K, H, W), in photoelectrons per pixel."""
-        sampler = replace(self.sampler, solver=solver, grid=times)
-        return sampler.draw(self._fresh(0), self.condition, fresh=self._fresh).cpu().numpy()
-
-    def _fresh(self, step: int) -> Tensor:
-        shape, device = self.condition.padded_shape, self.condition.maps.device
-        return canvas(range(self.samples), shape, seed=self.seed, step=step, device=device)
-
-
-def held_out(
-    count: int, *, seed: int = 0, size: int = 64, trained: TrainingRange | None = None
-) -> list[Measurement]:
-    """Simulate measurements from the prior of training that no training of this seed saw.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    seed : int
-        Seed of the training plan.
-    size : int
-        Height and width in pixels.
-    trained : TrainingRange, optional
-        Ranges of the acquisitions.
-    """
-    stream = SceneStream(
-        seed=seed * 16 + _STAGE,
-        batch=count,
-        size=size,
-        trained=TrainingRange() if trained is None else trained,
-        pool=max(5 * count, 40),
-    )
-    batch = stream.batch_at(0)
-    return [
-        Measurement(
-            y=batch.electrons[i, 0].numpy(),
-            camera=Camera(gain=1.0, offset=0.0, read_noise=float(batch.acquisition[i, 0])),
-            psf=Psf(float(batch.acquisition[i, 1])),
-            background=float(batch.acquisition[i, 2]),
-        )
-        for i in range(count)
-    ]
-
-
-def draw_scenes_of(
-    bundle: Bundle,
-    measurements: Sequence[Measurement],
-    *,
-    samples: int,
-    device: str | torch.device = "cpu",
-    precision: str = "float32",
-) -> list[SceneDraw]:
-    """Return what draws the samples of each measurement with the teacher of a bundle.
-
-    Raises
-    ------
-    ModelError
-        If the bundle is incomplete, or its teacher is not solved along a path.
-    """
-    teacher = bundle.sampler(TEACHER, device=device, precision=precision)
-    if not isinstance(teacher, TeacherSampler):
-        raise ModelError("the bundle's teacher has no solver; train it again")
-    conditioner = bundle.conditioner(device)
-    return [
-        SceneDraw(teacher, conditioner.prepare(measurement, device=device), samples, seed)
-        for seed, measurement in enumerate(measurements)
-    ]
+    scenes: int = 24
+    samples: int = 4
+    candidates: tuple[SolverChoice, ...] = CANDIDATES
+    ruler: SolverChoice = RULER
+    stochastic: SolverChoice | None = STOCHASTIC
 
 
 def certify_bundle(
     bundle: str | os.PathLike[str],
     *,
-    scenes: int = 40,
-    samples: int = 8,
-    candidates: Sequence[SolverChoice] = CANDIDATES,
-    ruler: SolverChoice = RULER,
-    stochastic: SolverChoice | None = STOCHASTIC,
+    plan: CertifyPlan | None = None,
+    measurements: Sequence[Measurement] | None = None,
+    stop_early: bool = True,
     device: str = "cpu",
     report: Callable[[int, int], None] | None = None,
 ) -> Certification:
@@ -179,16 +106,17 @@ def certify_bundle(
     ----------
     bundle : str or path
         Folder of a bundle.
-    scenes, samples : int
-        Scenes, and samples of each.
-    candidates : sequence of SolverChoice
-        Solvers that may become the reference.
-    ruler, stochastic : SolverChoice
-        See :func:`napari_posterior.sampling.certify.certify`.
+    plan : CertifyPlan, optional
+        Scenes, samples and solvers.
+    measurements : sequence of Measurement, optional
+        What to measure them on; by default simulated scenes that no training of the bundle saw.
+    stop_early : bool
+        Leave out the candidates that cost more than the cheapest one that passes.
     device : str
         Where to compute.
     report : callable, optional
-        Called as ``report(done, total)`` after every scene.
+        Called as ``report(done, total)`` now and then, see
+        :func:`napari_posterior.sampling.certify.certify`.
 
     Returns
     -------
@@ -199,26 +127,87 @@ def certify_bundle(
     ModelError
         If the bundle is damaged or incomplete.
     InputError
-        If there are too few scenes or samples.
+        If there are too few scenes or samples, or none are given for a model of other images.
     """
+    plan = CertifyPlan() if plan is None else plan
     opened = open_bundle(bundle)
-    trained = opened.card.training_range
-    ranges = TrainingRange(
-        peak=trained.peak, psf_sigma=trained.psf_sigma, read_noise=trained.read_noise
-    )
-    measurements = held_out(scenes, seed=opened.card.training.seed, trained=ranges)
+    if measurements is None:
+        if opened.card.training.own is not None:
+            raise InputError(
+                f"the model {opened.card.name!r} learned from images that it does not hold, and is "
+                "certified on them while it is trained; train it again to have that repeated"
+            )
+        trained = opened.card.training_range
+        ranges = TrainingRange(
+            peak=trained.peak, psf_sigma=trained.psf_sigma, read_noise=trained.read_noise
+        )
+        measurements = held_out(plan.scenes, seed=opened.card.training.seed, trained=ranges)
     return certify(
-        draw_scenes_of(opened, measurements, samples=samples, device=device),
-        candidates,
+        draw_scenes_of(opened, measurements, samples=plan.samples, device=device),
+        plan.candidates,
         path=get_path(opened.card.path),
-        ruler=ruler,
-        stochastic=stochastic,
+        ruler=plan.ruler,
+        stochastic=plan.stochastic,
+        stop_early=stop_early,
         report=report,
     )
 
 
+def find_reference(
+    bundle: str | os.PathLike[str],
+    kept: FilePath,
+    *,
+    plan: CertifyPlan,
+    measurements: Sequence[Measurement],
+    device: str = "cpu",
+    report: Report | None = None,
+) -> SolverConfig:
+    """Certify the teacher of a bundle, or read what an earlier call found for these weights.
+
+    Parameters
+    ----------
+    bundle : str or path
+        Folder of a bundle.
+    kept : pathlib.Path
+        File in which the outcome is kept.
+    plan, measurements, device
+        As for :func:`certify_bundle`.
+    report : callable, optional
+        Called with a ``Progress`` now and then.
+
+    Returns
+    -------
+    SolverConfig
+        With its certificate, whether that passes or not.
+
+    Raises
+    ------
+    ModelError, InputError
+        As :func:`certify_bundle`.
+    """
+    made_with = {"weights": open_bundle(bundle).weights_hash, "plan": asdict(plan)}
+    made_with = json.loads(json.dumps(made_with))
+    if kept.exists():
+        told: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        if told["made_with"] == made_with:
+            return SolverConfig.model_validate(told["reference"])
+    found = certify_bundle(
+        bundle,
+        plan=plan,
+        measurements=measurements,
+        device=device,
+        report=None if report is None else in_steps(report),
+    )
+    config = reference_config(found)
+    scratch = kept.with_suffix(".tmp")
+    told = {"made_with": made_with, "reference": config.model_dump(mode="json")}
+    scratch.write_text(json.dumps(told, indent=2), encoding="utf-8")
+    os.replace(scratch, kept)
+    return config
+
+
 def reference_config(found: Certification, *, precision: str = "float32") -> SolverConfig:
-    """Return what ``sampler.json`` says of the reference.
+    """Return what ``sampler.json`` says of the reference, certified or not.
 
     Parameters
     ----------
@@ -226,13 +215,8 @@ def reference_config(found: Certification, *, precision: str = "float32") -> Sol
         Of a teacher.
     precision : str
         Precision of the networks when they were measured.
-
-    Raises
-    ------
-    ModelError
-        If no candidate may be the reference.
     """
-    choice = found.require().choice
+    choice = found.chosen.choice
     return SolverConfig.model_validate(
         {
             "solver": choice.solver,
@@ -246,12 +230,33 @@ def reference_config(found: Certification, *, precision: str = "float32") -> Sol
     )
 
 
+def with_reference(card: CardFields, config: SolverConfig) -> CardFields:
+    """Return the card of a bundle with this reference: where it is not certified, that is a limit.
+
+    Parameters
+    ----------
+    card : CardFields
+        What the card says otherwise.
+    config : SolverConfig
+        Of the teacher.
+    """
+    limits = tuple(limit for limit in card.known_limits if not limit.startswith(_LIMIT))
+    certificate = config.certificate
+    if certificate is not None and not certificate.certified:
+        limits += (
+            f"{_LIMIT}its solver leaves up to {certificate.worst} % of the variance of a band of "
+            "spatial frequency open, and students learn from it.",
+        )
+    return replace(card, known_limits=limits)
+
+
 def write_reference(
     bundle: str | os.PathLike[str], found: Certification, *, precision: str = "float32"
 ) -> FilePath:
-    """Make the certified solver the reference of a bundle that has no students yet.
+    """Make what was chosen the reference of a bundle that has no students yet.
 
-    Measured figures are removed, since they were measured with another reference.
+    Where no candidate passed, the bundle says that its reference is not certified. Measured figures
+    are removed, since they were measured with another reference.
 
     Parameters
     ----------
@@ -270,31 +275,55 @@ def write_reference(
     Raises
     ------
     ModelError
-        If no candidate may be the reference, or the bundle is damaged.
+        If the bundle is damaged.
     InputError
         If the bundle has students: they were distilled from the reference it has.
     OutputError
         If it cannot be written.
     """
+    check_no_students(bundle)
     opened = open_bundle(bundle)
     files = read_parts(opened.folder, opened.card)
-    students = sorted(set(files) - {TEACHER, POINT})
+    parts = {
+        name: Part(read_weights(opened.folder / part.weights_path), part.config, part.sampler)
+        for name, part in files.items()
+    }
+    reference = reference_config(found, precision=precision)
+    parts[TEACHER] = replace(parts[TEACHER], sampler=reference)
+    fields = {key: getattr(opened.card, key) for key in CardFields.__dataclass_fields__}
+    return write_bundle(
+        opened.folder,
+        card=with_reference(CardFields(**fields), reference),
+        parts=parts,
+        licence_text=(opened.folder / "LICENSE").read_text(encoding="utf-8"),
+        overwrite=True,
+    )
+
+
+def check_no_students(bundle: str | os.PathLike[str]) -> None:
+    """Refuse a bundle whose reference cannot change any more.
+
+    Raises
+    ------
+    InputError
+        If the bundle has students: they were distilled from the reference it has.
+    ModelError
+        If the bundle is damaged.
+    """
+    students = sorted(set(open_bundle(bundle).names) - {TEACHER, POINT})
     if students:
         raise InputError(
             f"the student {students[0]!r} was distilled from the reference that the bundle has; "
             "certify the teacher first and distil its students then"
         )
-    samplers = {name: part.sampler for name, part in files.items()}
-    samplers[TEACHER] = reference_config(found, precision=precision)
-    parts = {
-        name: Part(read_weights(opened.folder / part.weights_path), part.config, samplers[name])
-        for name, part in files.items()
-    }
-    fields = {key: getattr(opened.card, key) for key in CardFields.__dataclass_fields__}
-    return write_bundle(
-        opened.folder,
-        card=CardFields(**fields),
-        parts=parts,
-        licence_text=(opened.folder / "LICENSE").read_text(encoding="utf-8"),
-        overwrite=True,
-    )
+
+
+def in_steps(report: Report) -> Callable[[int, int], None]:
+    """Return what tells the work of :func:`certify_bundle` as the progress of training is told."""
+    start = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        left = (time.monotonic() - start) / done * (total - done)
+        report(Progress("reference", done, total, float("nan"), left))
+
+    return tell

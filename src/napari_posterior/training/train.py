@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,13 @@ from napari_posterior.bundles.card import (
     TrainingRecord,
 )
 from napari_posterior.bundles.card import TrainingRange as CardRange
-from napari_posterior.bundles.write import CardFields, Part, write_bundle
-from napari_posterior.physics.scenes import KINDS
+from napari_posterior.bundles.write import CardFields, Part, check_place, write_bundle
 from napari_posterior.sampling.conditioning import VECTOR, Normaliser
 from napari_posterior.sampling.solvers import nfe
-from napari_posterior.training.files import licence, network, work_folder
+from napari_posterior.training.curves import curve_drawn
+from napari_posterior.training.files import network, work_folder
 from napari_posterior.training.fit import load_average, read_minutes
+from napari_posterior.training.held_out import HELD_OUT, measurements_of
 from napari_posterior.training.plan import (
     POINT_ARCH,
     VELOCITY_ARCH,
@@ -30,9 +32,12 @@ from napari_posterior.training.plan import (
     fit_point,
     fit_teacher,
 )
+from napari_posterior.training.reference import find_reference, with_reference
+from napari_posterior.training.words import CardWords
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from torch import Tensor
 
@@ -43,7 +48,7 @@ __all__ = ["train"]
 REFERENCE = SolverConfig(
     solver="heun", grid="power_late", rho=1.6, steps=24, nfe=nfe("heun", 24), precision="float32"
 )
-"""Solver and grid of the reference, and of the targets that students learn from."""
+"""Solver and grid of a draft, until the reference is certified."""
 
 
 def train(
@@ -52,9 +57,14 @@ def train(
     plan: TrainingPlan | None = None,
     work: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    words: CardWords | None = None,
     report: Report | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> FilePath:
-    """Train a point estimate and a teacher on simulated scenes and write them as a bundle.
+    """Train a point estimate and a teacher and write them as a bundle.
+
+    The solver of the teacher that becomes the reference is certified on scenes that were held out;
+    where none passes, the bundle says what its reference leaves open.
 
     Parameters
     ----------
@@ -67,8 +77,12 @@ def train(
         same folder and plan goes on where an interrupted one stopped.
     overwrite : bool
         Replace a bundle that is there.
+    words : CardWords, optional
+        What the card says; by default that it was trained on simulated scenes.
     report : callable, optional
         Called with a ``Progress`` now and then; picklable if there are several processes.
+    note : callable, optional
+        Called with a sentence where a loss curve cannot be drawn.
 
     Returns
     -------
@@ -81,8 +95,13 @@ def train(
         If the bundle exists and `overwrite` is False, or cannot be written.
     """
     plan = TrainingPlan() if plan is None else plan
+    words = CardWords() if words is None else words
     target, folder = FilePath(out), work_folder(out, work)
-    point, teacher = fit_point(plan, folder, report), fit_teacher(plan, folder, report)
+    check_place(target, overwrite=overwrite)
+    with curve_drawn(folder / "point.csv", note):
+        point = fit_point(plan, folder, report)
+    with curve_drawn(folder / "teacher.csv", note):
+        teacher = fit_teacher(plan, folder, report)
     velocity = network(VELOCITY_ARCH, plan.velocity_kwargs)
     parts = {
         TEACHER: Part(load_average(teacher), velocity, REFERENCE),
@@ -92,24 +111,10 @@ def train(
         id=f"napari-posterior/{target.name}",
         name=target.name,
         version="0.1.0",
-        license="BSD-3-Clause",
-        description=(
-            "Posterior samples of two-dimensional fluorescence images: conditional flow matching "
-            "of the standardised residual around a point estimate, trained on simulated puncta, "
-            "filaments, sheets, nuclei and haze."
-        ),
-        intended_use=(
-            "Denoising and mild deconvolution of single planes whose camera and Gaussian PSF are "
-            "known or estimated, and comparison of distilled students with the teacher."
-        ),
-        known_limits=(
-            "Trained on simulated scenes only: what it draws where the measurement says little "
-            "comes from them.",
-            "The PSF is Gaussian and the same everywhere; the camera is linear, with one gain, "
-            "offset and read noise for all pixels.",
-            "Planes of a stack are restored separately; samples of neighbouring planes are not "
-            "drawn jointly.",
-        ),
+        license=words.license,
+        description=words.description,
+        intended_use=words.intended_use,
+        known_limits=words.known_limits,
         path=plan.path,
         conditioning=Conditioning(normaliser=asdict(Normaliser()), vector=VECTOR),
         training=TrainingRecord(
@@ -120,11 +125,44 @@ def train(
                 name: round(read_minutes(checkpoint), 1)
                 for name, checkpoint in ((POINT, point), (TEACHER, teacher))
             },
-            kinds=KINDS,
+            kinds=words.kinds,
+            own=words.own,
+            start=words.start,
         ),
         training_range=_measure_range(plan),
     )
-    return write_bundle(target, card=card, parts=parts, licence_text=licence(), overwrite=overwrite)
+    reference = _certify(card, parts, plan, folder, words.licence_text, report)
+    return write_bundle(
+        target,
+        card=with_reference(card, reference),
+        parts={**parts, TEACHER: replace(parts[TEACHER], sampler=reference)},
+        licence_text=words.licence_text,
+        overwrite=overwrite,
+    )
+
+
+def _certify(
+    card: CardFields,
+    parts: dict[str, Part],
+    plan: TrainingPlan,
+    folder: FilePath,
+    licence_text: str,
+    report: Report | None,
+) -> SolverConfig:
+    """Return the reference, measured on a draft of the bundle that is not kept."""
+    draft = write_bundle(
+        folder / "draft", card=card, parts=parts, licence_text=licence_text, overwrite=True
+    )
+    reference = find_reference(
+        draft,
+        folder / "reference.json",
+        plan=plan.certify,
+        measurements=measurements_of(plan.stream(HELD_OUT, 0), plan.certify.scenes),
+        device=plan.device,
+        report=report,
+    )
+    shutil.rmtree(draft)
+    return reference
 
 
 def _measure_range(plan: TrainingPlan) -> CardRange:

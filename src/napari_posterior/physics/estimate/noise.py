@@ -139,10 +139,11 @@ def _along_last(y: np.ndarray) -> tuple[Triple, bool, float]:
     rows, columns = (y.shape[1] - _STEEPEST) // _TILE, y.shape[2] // _TILE
     size = _TILE if len(y) * rows * columns >= _FEWEST_TILES else _FINE_TILE
     steep, error = _tile_correlations(y, _STEEP, size)
-    if len(steep) < _FEWEST_TILES:
-        return (np.nan, np.nan, np.nan), False, 0.0
     gentle, _ = _tile_correlations(y, _GENTLE, size)
     steepest, error_steepest = _tile_correlations(y, _STEEPEST, size)
+    # where most grey levels are equal, noise can be left at some orders and not at others
+    if min(len(steep), len(gentle), len(steepest)) < _FEWEST_TILES:
+        return (np.nan, np.nan, np.nan), False, 0.0
     # the quieter tiles: structure raises the correlation in some tiles, processing in all
     first, second, third = np.quantile(steep, 0.25, axis=0) + _QUARTER * error
     last = float(np.quantile(steepest[:, 0], 0.25) + _QUARTER * error_steepest)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QVBoxLayout, QWidget
 
-from napari_posterior.bundles.readme import RANGE_WORDS
+from napari_posterior.bundles.readme import RANGE_WORDS, scene_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def card_text(model: ModelChoice) -> str:
         f"- {words}: {trained[key][0]:g} to {trained[key][1]:g}"
         for key, words in RANGE_WORDS.items()
     ]
-    lines += [f"- simulated scenes: {', '.join(card.training.kinds) or 'none'}"]
+    lines += [f"- {scene_words(card)}"]
     if card.evaluation:
         lines += ["", "Measured", "", *_outline(card.evaluation)]
     return "\n".join([*lines, "", f"Licence: {card.license}", ""])
