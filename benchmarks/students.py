@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 
 from napari_posterior import api
+from napari_posterior.bundles.card import FlowMapConfig
+from napari_posterior.bundles.parts import read_parts
 from napari_posterior.bundles.write import write_evaluation
 from napari_posterior.cli.demo import read_sample
 
@@ -45,10 +47,9 @@ def main() -> None:
 
     reference = restore("teacher")
     runs = {"teacher, other noise": restore("teacher", seed=1)}
-    for name in bundle.names:
-        info = bundle.info(name)
-        if info.role == "student":
-            counts = (1, 2, 3, 4) if info.steps > 1 else (1,)
+    for name, part in read_parts(bundle.folder, bundle.card).items():
+        if isinstance(part.sampler, FlowMapConfig):
+            counts = part.sampler.step_counts
             runs |= {f"{name}, {n} steps": restore(name, steps=n) for n in counts}
     height, width = reference.samples.shape[-2:]
     device = reference.request.device

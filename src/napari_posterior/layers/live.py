@@ -154,6 +154,7 @@ class LiveRun:
         self._newest: int | None = None
         self._preview: int | None = None
         self._stale: set[str] = set()
+        self._unthumbed = False
         self._stack = empty_stack(request, folder) if stack is None else stack
         first: Quantity = "point estimate" if request.role == "point" else "samples"
         data = self._stack[0] if request.role == "point" else self._stack
@@ -202,6 +203,7 @@ class LiveRun:
         if self._preview == index:
             self._preview = None
         self._stale.update(("samples", "point estimate"))
+        self._unthumbed = True
 
     def add_preview(self, index: int, plane: int, image: np.ndarray) -> None:
         """Fill in what one plane of a sample looks like so far; the sample will replace it.
@@ -248,10 +250,13 @@ class LiveRun:
         in_main_thread("layers are refreshed")
         stale, self._stale = self._stale, set()
         if drawn:
+            self._unthumbed = False
             return False
         layers = [layer for quantity, layer in self.layers.items() if quantity in stale]
+        # a new thumbnail has the whole list of layers painted: not for every preview
+        thumbnail, self._unthumbed = self._unthumbed, False
         for layer in layers:
-            layer.refresh(extent=False)
+            layer.refresh(thumbnail=thumbnail, highlight=False, extent=False)
         return bool(layers)
 
     def finish(self, layers: Sequence[LayerData]) -> list[ImageLayer]:
