@@ -15,7 +15,7 @@ from napari_posterior.sampling.solvers import get_solver, nfe
 if TYPE_CHECKING:
     from napari_posterior.bundles.parts import PartFiles
 
-__all__ = ["MAX_STEPS", "PRECISIONS", "SamplerInfo", "describe"]
+__all__ = ["MAX_STEPS", "PRECISIONS", "SamplerInfo", "describe", "either"]
 
 MAX_STEPS = 512
 PRECISIONS = ("float32", "bfloat16")
@@ -157,7 +157,7 @@ def _describe_student(
     if grid is None:
         raise InputError(
             f"the student {part.name!r} was not trained for {count} steps; "
-            f"give {_either(config.step_counts)}, or none for the default"
+            f"give {either(config.step_counts)}, or none for the default"
         )
     renoised = config.mode == "renoise"
     between = " with new noise between" if renoised and count > 1 else ""
@@ -182,5 +182,6 @@ def _describe_student(
     )
 
 
-def _either(counts: tuple[int, ...]) -> str:
+def either(counts: tuple[int, ...]) -> str:
+    """Say which numbers there are to choose from: ``"1, 2 or 4"``."""
     return " or ".join(filter(None, (", ".join(map(str, counts[:-1])), str(counts[-1]))))

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from napari_posterior.bundles.card import FlowMapConfig, SolverConfig
+from napari_posterior.bundles.info import either
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,14 +69,15 @@ def scene_words(card: ModelCard) -> str:
 def _what(config: SamplerConfig) -> str:
     if isinstance(config, SolverConfig):
         certificate = config.certificate
-        told = "" if certificate is None else f"; {_certified(certificate)}"
+        told = "not certified" if certificate is None else _certified(certificate)
         return (
             f"the reference: {config.solver}, {config.steps} steps on {config.grid}, "
-            f"{config.nfe} network evaluations per sample{told}"
+            f"{config.nfe} network evaluations per sample; {told}"
         )
     if isinstance(config, FlowMapConfig):
-        counts = " or ".join(map(str, config.step_counts))
-        return f"student of the teacher: {counts} steps, one network evaluation each"
+        counts = config.step_counts
+        noun = "step" if counts == (1,) else "steps"
+        return f"student of the teacher: {either(counts)} {noun}, one network evaluation each"
     return "point estimate: one image, not a draw"
 
 

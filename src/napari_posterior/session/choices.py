@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_posterior.bundles.card import FlowMapConfig, SolverConfig
 from napari_posterior.bundles.catalogue import entries, find_model
-from napari_posterior.bundles.info import MAX_STEPS, describe
+from napari_posterior.bundles.info import MAX_STEPS, describe, either
 from napari_posterior.bundles.parts import read_parts
 from napari_posterior.bundles.reading import read_card
 from napari_posterior.errors import PosteriorError
@@ -221,7 +221,7 @@ def _step_control(part: PartFiles) -> StepControl:
     every = tuple(range(1, MAX_STEPS + 1))
     if isinstance(part.sampler, FlowMapConfig):
         counts = part.sampler.step_counts
-        told = " or ".join(map(str, counts))
+        told = either(counts)
         noun = "step" if counts == (1,) else "steps"
         if part.sampler.any_steps is not None:
             reason = (
