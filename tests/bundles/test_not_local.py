@@ -102,7 +102,7 @@ def test_the_point_estimate_on_tiles_is_blended_and_has_no_edges(
         bundle.conditioner(tile=tile).prepare(plane) for tile in (None, TILE, 96)
     )
     # the spread is level in each tile: four tiles beside each other would step by a third and more
-    assert float(whole.spread.diff(dim=-1).abs().max()) == pytest.approx(0, abs=1e-4)
+    assert not whole.spread.diff(dim=-1).any()
     assert float(tiles.spread.max() / tiles.spread.min()) > 1.3
     assert steepest(tiles.spread) < 0.15
     assert torch.equal(one_tile.centre, whole.centre)

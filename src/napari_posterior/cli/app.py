@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import napari_posterior
+from napari_posterior.cli.options import (
+    Device,
+    Gain,
+    Model,
+    Offset,
+    Out,
+    Overwrite,
+    ReadNoise,
+    Seed,
+)
 from napari_posterior.cli.outcome import reported, say
+from napari_posterior.cli.train_commands import distill, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,17 +38,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="List the models, show or certify one.", invoke_without_command=True)
 app.add_typer(models_app, name="models", rich_help_panel=None)
-
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="Folder of the run.  [default: IMAGE-SAMPLER]"),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="Name of a model, or its folder.")]
-Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
-Processes = Annotated[int | None, typer.Option(help="Processes, one thread each.  [default: 2]")]
-TrainingSeed = Annotated[int, typer.Option("--seed", help="Seed of scenes, noise and weights.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -103,9 +103,9 @@ def restore(
         Path | None,
         typer.Option(help="Camera file: JSON of numbers, or TIFF of gain, offset, read variance."),
     ] = None,
-    gain: Annotated[float | None, typer.Option(help="Camera gain, ADU per e-.")] = None,
-    offset: Annotated[float | None, typer.Option(help="Camera offset, ADU.")] = None,
-    read_noise: Annotated[float | None, typer.Option(help="Camera read noise, e-.")] = None,
+    gain: Gain = None,
+    offset: Offset = None,
+    read_noise: ReadNoise = None,
     psf_sigma: Annotated[float | None, typer.Option(help="Gaussian PSF sigma, pixels.")] = None,
     background: Annotated[
         float, typer.Option(help="Camera-side constant, photoelectrons per pixel.")
@@ -271,162 +271,8 @@ def certify_model(
     )
 
 
-@app.command(short_help="Train a point estimate and a teacher.")
-@reported
-def train(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle.")],
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Folder of your clean images; needs the camera and --psf."),
-    ] = None,
-    pairs: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            metavar="NOISY CLEAN", help="Folders of your noisy and clean images of equal names."
-        ),
-    ] = None,
-    psf: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SIGMA",
-            help="Gaussian PSF sigma of what will be restored, pixels.  [default with --pairs: 1, "
-            "as sharp as the clean images]",
-        ),
-    ] = None,
-    camera: Annotated[
-        Path | None, typer.Option(help="Camera file of what will be restored.")
-    ] = None,
-    gain: Annotated[float | None, typer.Option(help="Camera gain, ADU per e-.")] = None,
-    offset: Annotated[float | None, typer.Option(help="Camera offset, ADU.")] = None,
-    read_noise: Annotated[float | None, typer.Option(help="Camera read noise, e-.")] = None,
-    peak: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            metavar="LOW HIGH",
-            help="With --images: photoelectrons per pixel of bright structure.  [default: 5 500]",
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            help="Your images: model to go on from, or scratch.  [default: fluo2d]",
-        ),
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Your images: time to train.  [default: 20]")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Your images: licence of the weights.  [default: not stated]")
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            help="Optimiser steps of each network.  [default: 24000; your images: by --minutes]"
-        ),
-    ] = None,
-    seed: TrainingSeed = 0,
-    processes: Processes = None,
-    device: Annotated[str, typer.Option(help="Where to train.")] = "cpu",
-    work: Annotated[
-        Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Train a point estimate and a teacher; an interrupted training goes on.
-
-    On simulated scenes from nothing, as the shipped model, or with --images or --pairs on your own
-    images from the weights of a model.
-    """
-    from napari_posterior.cli.own_training import own_images, run_train_own
-    from napari_posterior.cli.training import run_train
-
-    found = own_images(
-        images=images,
-        pairs=pairs,
-        psf=psf,
-        camera=camera,
-        gain=gain,
-        offset=offset,
-        read_noise=read_noise,
-        peak=peak,
-        others={"--from": start, "--minutes": minutes, "--licence": licence},
-    )
-    if found is None:
-        run_train(
-            out,
-            steps=steps,
-            seed=seed,
-            processes=processes,
-            device=device,
-            work=work,
-            overwrite=overwrite,
-        )
-        return
-    run_train_own(
-        out,
-        found,
-        start=start,
-        minutes=minutes,
-        licence=licence,
-        steps=steps,
-        seed=seed,
-        processes=processes,
-        device=device,
-        work=work,
-        overwrite=overwrite,
-    )
-
-
-@app.command(short_help="Distil students from a teacher.")
-@reported
-def distill(
-    bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Folder of a bundle with a teacher.")
-    ],
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="How to teach a student; may be repeated.  [default: kd, kd-euler, pd, lmd, cd]",
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Sampling steps of the student, where its method leaves a choice."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the student.  [default: its method's]")
-    ] = None,
-    train_steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps of each student.  [default: its method's]")
-    ] = None,
-    trajectories: Annotated[
-        int | None,
-        typer.Option(help="Stored trajectories, where a method needs them.  [default: 10000]"),
-    ] = None,
-    seed: TrainingSeed = 0,
-    processes: Processes = None,
-    device: Annotated[str, typer.Option(help="Where to train.")] = "cpu",
-    work: Annotated[
-        Path | None, typer.Option(help="Folder of checkpoints; the same one goes on.")
-    ] = None,
-) -> None:
-    """Distil students from the teacher of a bundle and add them to it."""
-    from napari_posterior.cli.training import run_distill
-
-    run_distill(
-        bundle,
-        methods=method,
-        steps=steps,
-        name=name,
-        work=work,
-        train_steps=train_steps,
-        trajectories=trajectories,
-        seed=seed,
-        processes=processes,
-        device=device,
-    )
+app.command(short_help="Train a point estimate and a teacher.")(train)
+app.command(short_help="Distil students from a teacher.")(distill)
 
 
 @app.command(short_help="Look at the installation.")
