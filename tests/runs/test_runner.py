@@ -18,7 +18,7 @@ from napari_posterior.runs.events import (
     StepDone,
     Warned,
 )
-from napari_posterior.runs.runner import Fallback, choose_batch, run_sampling, sample_events
+from napari_posterior.runs.runner import Fallback, run_sampling, sample_events
 from napari_posterior.runs.sink import MemorySink
 
 
@@ -277,16 +277,6 @@ def test_time_left_is_estimated_once_there_are_two_calls(
     left = [event.seconds_left for event in events if isinstance(event, StepDone)]
     assert left[0] is None
     assert left[1:] == pytest.approx([float(n) for n in range(10, -1, -1)])
-
-
-def test_auto_batch_keeps_to_pixels_and_leaves_something_to_keep(make_request, make_image):
-    small = make_request(make_image(size=(64, 64)), samples=256, batch="auto")
-    large = make_request(make_image(size=(1500, 1500)), samples=256, batch="auto")
-    few = make_request(make_image(size=(64, 64)), samples=8, batch="auto")
-    assert choose_batch(small, 256) == 16
-    assert choose_batch(large, 256) == 1
-    assert choose_batch(few, 8) == 2
-    assert choose_batch(make_request(batch=5), 256) == 5
 
 
 def test_a_token_says_when_it_was_cancelled():

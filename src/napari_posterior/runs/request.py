@@ -163,7 +163,7 @@ class RestoreRequest(_Record):
         Where the network runs (``"cpu"``, ``"cuda"``, ``"mps"``) and its precision.
     tile : int or None
         Tile size of the network calls in pixels; None for whole planes.
-    batch : int or "auto"
+    batch : int
         Samples drawn at a time.
     image : ImageRecord
         The image that is restored.
@@ -189,15 +189,15 @@ class RestoreRequest(_Record):
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     tile: int | None = Field(default=None, gt=0)
-    batch: int | Literal["auto"] = "auto"
+    batch: int = 1
     image: ImageRecord
 
     @model_validator(mode="after")
     def _check_counts(self) -> Self:
         check_samples(self.samples)
         check_seed(self.seed)
-        if isinstance(self.batch, int) and self.batch < 1:
-            raise InputError(f"batch is {self.batch}; give 1 or more, or 'auto'")
+        if self.batch < 1:
+            raise InputError(f"batch is {self.batch}; give 1 or more")
         if self.role == "point" and self.samples != 1:
             raise InputError(
                 f"{self.sampler} is a point estimate, not a draw, so it has one image; "

@@ -10,7 +10,7 @@ import logging
 import sys
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -42,17 +42,9 @@ if TYPE_CHECKING:
     from napari_posterior.runs.solver import ImageCheckRecord, SolverCheck
     from napari_posterior.sampling.samplers import Sampler, SamplerCondition
 
-__all__ = ["Canvas", "Fallback", "PreparedJob", "choose_batch", "run_sampling", "sample_events"]
+__all__ = ["Canvas", "Fallback", "PreparedJob", "run_sampling", "sample_events"]
 
 _LOG = logging.getLogger(__name__)
-
-_PIXELS_AT_ONCE: Final = {"cpu": 2**20, "mps": 2**22, "cuda": 2**23}
-"""Pixels that the network takes in one call, by device; more is not faster."""
-
-_VALUES_AT_ONCE: Final = 2**28
-"""Values of unfinished samples that are held at a time: 1 GiB of float32."""
-
-_MOST_AT_ONCE: Final = 16
 
 
 class Canvas(Protocol):
@@ -107,19 +99,6 @@ class PreparedJob:
     canvas: Canvas
     fallbacks: tuple[Fallback, ...] = ()
     check: SolverCheck | None = None
-
-
-def choose_batch(request: RestoreRequest, missing: int) -> int:
-    """How many samples to draw at a time: what was asked for, else by pixels and device.
-
-    ``"auto"`` also makes at least four batches where it can, so that a cancelled run keeps some.
-    """
-    if request.batch != "auto":
-        return request.batch
-    pixels = request.image.shape[-2] * request.image.shape[-1]
-    at_once = _PIXELS_AT_ONCE.get(request.device.split(":")[0], _PIXELS_AT_ONCE["cpu"])
-    held = _VALUES_AT_ONCE // (pixels * request.image.n_planes)
-    return max(1, min(_MOST_AT_ONCE, at_once // pixels, held, -(-missing // 4)))
 
 
 def run_sampling(
@@ -274,7 +253,7 @@ class _Drawing:
             self._warn(found.warning)
 
     def _draw_all(self, left: deque[int]) -> None:
-        batch = choose_batch(self.job.request, len(left))
+        batch = self.job.request.batch
         while left:
             self.token.raise_if_cancelled()
             chosen = tuple(left)[:batch]
