@@ -212,7 +212,7 @@ def test_a_model_without_students_has_no_demo(
     tiny_writer: Callable[..., Path],
     tiny_parts: dict[str, Any],
 ) -> None:
-    parts = {name: tiny_parts[name] for name in ("teacher", "mse")}
+    parts = {name: tiny_parts[name] for name in ("teacher", "point")}
     folder = tiny_writer(tmp_path / "alone", parts=parts)
     refused = command("demo", "--out", "d", "-m", folder)
     assert refused.code == 2

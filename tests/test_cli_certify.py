@@ -39,7 +39,7 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def alone(tiny_writer: Callable[..., Path], tiny_parts: Any, tmp_path: Path) -> Path:
     """A bundle without students."""
-    parts = {name: tiny_parts[name] for name in ("teacher", "mse")}
+    parts = {name: tiny_parts[name] for name in ("teacher", "point")}
     return tiny_writer(tmp_path / "alone", parts=parts)
 
 

@@ -245,7 +245,7 @@ def test_a_bundle_without_a_point_estimate_is_refused(copy: Path) -> None:
     card["files"] = {k: v for k, v in card["files"].items() if not k.startswith("point/")}
     (copy / "posterior.json").write_text(json.dumps(card))
     shutil.rmtree(copy / "point")
-    with pytest.raises(ModelError, match="has no point folder"):
+    with pytest.raises(ModelError, match="lacks point/config"):
         open_bundle(copy)
 
 

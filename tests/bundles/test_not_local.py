@@ -62,7 +62,7 @@ def bundle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Bundle:
     parts = dict(tiny_parts)
-    for name, net in (("teacher", Normed), ("mse", NormedPoint)):
+    for name, net in (("teacher", Normed), ("point", NormedPoint)):
         monkeypatch.setitem(ARCHITECTURES, net.__name__, net)
         config = NetworkConfig(arch=net.__name__, arch_kwargs={})
         parts[name] = replace(parts[name], state_dict=net().state_dict(), config=config)

@@ -65,18 +65,18 @@ def test_weights_that_do_not_fit_their_network_are_not_written(
 def test_weights_too_large_for_half_precision_are_not_written(
     tmp_path: Path, tiny_writer: Writer, tiny_parts: Any, value: float, said: str
 ) -> None:
-    state = {key: torch.full_like(v, value) for key, v in tiny_parts["mse"].state_dict.items()}
-    parts = {**tiny_parts, "mse": replace(tiny_parts["mse"], state_dict=state)}
+    state = {key: torch.full_like(v, value) for key, v in tiny_parts["point"].state_dict.items()}
+    parts = {**tiny_parts, "mse": replace(tiny_parts["point"], state_dict=state)}
     with pytest.raises(ModelError, match=said):
         tiny_writer(tmp_path / "b", parts=parts)
 
 
-@pytest.mark.parametrize("missing", ["teacher", "mse"])
+@pytest.mark.parametrize("missing", ["teacher", "point"])
 def test_teacher_and_point_estimate_are_needed(
     tmp_path: Path, tiny_writer: Writer, tiny_parts: Any, missing: str
 ) -> None:
     parts = {name: part for name, part in tiny_parts.items() if name != missing}
-    with pytest.raises(ModelError, match="needs the parts 'teacher' and 'mse'"):
+    with pytest.raises(ModelError, match="needs the parts 'teacher' and 'point'"):
         tiny_writer(tmp_path / "b", parts=parts)
 
 
@@ -134,7 +134,7 @@ def test_the_readme_says_what_each_sampler_is_and_what_it_was_trained_on(
 ) -> None:
     text = (tiny_bundle / "README.md").read_text()
     assert "| `flow` | student of the teacher: 1 or 2 steps" in text
-    assert "| `mse` | point estimate: one image, not a draw |" in text
+    assert "| `point` | point estimate with its expected error: what samples are centred on" in text
     assert "| PSF sigma (px) | 1 | 3 |" in text
     assert "It restores nothing." in text
 

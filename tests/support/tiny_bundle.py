@@ -45,7 +45,7 @@ def make_tiny_parts() -> dict[str, Any]:
         "teacher": Part(weights("velocity-unet-1", 0), velocity, heun),
         "kd": Part(weights("velocity-unet-1", 1), velocity, one),
         "flow": Part(weights("velocity-unet-1", 2), velocity, few),
-        "mse": Part(weights("point-unet-1", 3), point, PointConfig()),
+        "point": Part(weights("point-unet-1", 3), point, PointConfig()),
     }
 
 

@@ -75,7 +75,7 @@ def missed(tiny_bundle: Path):
 @pytest.fixture
 def alone(tiny_writer, tiny_parts, tmp_path: Path) -> Path:
     """A bundle without students."""
-    parts = {name: tiny_parts[name] for name in ("teacher", "mse")}
+    parts = {name: tiny_parts[name] for name in ("teacher", "point")}
     return tiny_writer(tmp_path / "alone", parts=parts, evaluation={"speed": 1})
 
 

@@ -18,8 +18,9 @@ from napari_posterior.training.batches import SceneStream
 from napari_posterior.training.distill import DistillPlan, distill
 from napari_posterior.training.fit import FitSettings, fit, load_average, read_calls
 from napari_posterior.training.methods import METHODS
-from napari_posterior.training.plan import TrainingPlan
+from napari_posterior.training.plan import TrainingPlan, mse_recipe
 from napari_posterior.training.recipes.flow import FlowRecipe
+from napari_posterior.training.recipes.mse import MseRecipe
 from napari_posterior.training.recipes.point import PointRecipe
 from napari_posterior.training.targets import Reference, make_trajectories
 from napari_posterior.training.train import train
@@ -159,6 +160,31 @@ def test_flow_loss_of_an_untrained_network_is_that_of_a_standard_normal():
     assert losses.mean() == pytest.approx(float(expected), abs=4 * float(error))
 
 
+def test_the_loss_of_an_mse_net_is_least_at_the_mean_of_the_residuals():
+    # residuals are standard normal, so that an estimate c everywhere costs 1 + c^2
+    def loss(c):
+        recipe = MseRecipe(_Says(-c), _OraclePoint(), LinearFlow(), _GaussianStream())
+        return torch.stack([recipe.loss(step) for step in range(20)]).mean().item()
+
+    assert loss(0.0) == pytest.approx(1, rel=0.01)
+    assert loss(0.5) == pytest.approx(1.25, rel=0.01)
+    assert loss(-2.0) == pytest.approx(5, rel=0.01)
+
+
+def test_an_mse_net_goes_on_from_the_teacher_and_is_asked_without_noise(untrained):
+    work = untrained.with_name("tiny.training")
+    recipe = mse_recipe(TINY, work, 0)
+    teacher = load_average(work / "teacher.pt")
+    assert all(torch.equal(value, teacher[key]) for key, value in recipe.net.state_dict().items())
+    seen = []
+    recipe.net.register_forward_pre_hook(lambda _, given: seen.append(given[:3]))
+    recipe.loss(0)
+    ((x, s, t),) = seen
+    assert not x.any()
+    assert (s == 1).all()
+    assert (t == 1).all()
+
+
 def test_trajectories_resume_where_they_stopped_and_refuse_another_plan(tmp_path):
     teacher = build("velocity-unet-1", {"channels": [8, 12, 16], "blocks": 1}).eval()
     point = build("point-unet-1", {"channels": [8, 12, 16], "blocks": 1}).eval()
@@ -194,9 +220,11 @@ def test_train_and_distill_make_a_bundle_that_opens_and_samples(tiny):
     assert bundle.info("flowmap", steps=3).nfe == 3
     with pytest.raises(InputError, match="not trained for 2 steps"):
         bundle.info("kd", steps=2)
-    made = {"mse": 4, "teacher": 4, "kd": 3, "flowmap": 3, "cd": 3}
+    made = {"point": 4, "teacher": 4, "mse": 1, "kd": 3, "flowmap": 3, "cd": 3}
     assert bundle.card.training.steps == made
     assert bundle.card.training.images["cd"] == 12
+    assert bundle.card.training.methods["kd"].startswith("Knowledge distillation: one jump")
+    assert "new noise in between" in (tiny / "README.md").read_text()
     assert bundle.sampler("cd", steps=2).needs_noise
     assert not bundle.sampler("flowmap", steps=2).needs_noise
     low, high = bundle.card.training_range.photon_scale
@@ -296,6 +324,15 @@ class _Constant:
 class _OraclePoint(torch.nn.Module):
     def forward(self, maps, vector):
         return torch.zeros_like(maps[:, :1]), torch.zeros_like(maps[:, :1])
+
+
+class _Says(torch.nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x, s, t, maps, vector):
+        return torch.full_like(x, self.value)
 
 
 class _GaussianStream:

@@ -13,7 +13,7 @@ import torch
 from napari_posterior.bundles.card import POINT
 from napari_posterior.bundles.checksums import check_files
 from napari_posterior.bundles.info import describe
-from napari_posterior.bundles.parts import read_parts
+from napari_posterior.bundles.parts import by_sampler, read_parts
 from napari_posterior.bundles.reading import read_card
 from napari_posterior.bundles.weights import load_weights
 from napari_posterior.errors import ModelError
@@ -71,6 +71,7 @@ class Bundle:
         self.folder = folder
         self.card = card
         self._parts = read_parts(folder, card)
+        self._samplers = by_sampler(self._parts)
         self._nets: dict[tuple[str, torch.device], nn.Module] = {}
         self._normaliser = _read_normaliser(card)
 
@@ -80,7 +81,7 @@ class Bundle:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the samplers: ``"teacher"``, the students, ``"mse"``."""
-        return tuple(self._parts)
+        return tuple(self._samplers)
 
     @property
     def weights_hash(self) -> str:
@@ -90,7 +91,7 @@ class Bundle:
         texts, nor the measured figures, which may be added later.
         """
         card = self.card
-        parts = ("teacher/", "point/", "students/")
+        parts = ("teacher/", "point/", "mse/", "students/")
         decides = {
             "path": card.path,
             "target_sigma": card.target_sigma,
@@ -164,7 +165,7 @@ class Bundle:
             If the sampler cannot take these steps, precision or tile.
         """
         info = self.info(name, steps=steps, precision=precision)
-        if info.role == "point":
+        if info.weights == self._parts[POINT].weights.sha256:
             return PointSampler(name)
         module = self._net(self._part(name), torch.device(device))
         net: VelocityNet = Autocast(module) if precision == "bfloat16" else module
@@ -174,6 +175,8 @@ class Bundle:
         else:
             net = tiled(net, tile=tile, halo=halo, stride=STRIDE)
         path = get_path(self.card.path)
+        if info.role == "point":
+            return PointSampler(name, FlowMap(path, net))
         if info.role == "student":
             return StudentSampler(
                 name,
@@ -203,7 +206,7 @@ class Bundle:
         ModelError
             If the weights of the point estimate do not fit.
         """
-        net = self._net(self._part(POINT), torch.device(device))
+        net = self._net(self._parts[POINT], torch.device(device))
         halo = reach_of(net)
         if halo is None:
             on_tiles = blended_point(net, tile=tile, stride=STRIDE)
@@ -212,12 +215,12 @@ class Bundle:
         return Conditioner(self._normaliser, on_tiles, stride=STRIDE)
 
     def _part(self, name: str) -> PartFiles:
-        if name not in self._parts:
+        if name not in self._samplers:
             raise ModelError(
                 f"the model {self.card.name!r} has no sampler {name!r}; "
                 f"use one of: {', '.join(self.names)}"
             )
-        return self._parts[name]
+        return self._samplers[name]
 
     def _net(self, part: PartFiles, device: torch.device) -> nn.Module:
         key = (part.name, device)

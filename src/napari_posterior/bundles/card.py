@@ -23,7 +23,8 @@ CONFIG_FILE = "config.json"
 SAMPLER_FILE = "sampler.json"
 WEIGHTS_FILE = "model.safetensors"
 TEACHER = "teacher"
-POINT = "mse"
+POINT = "point"
+MSE = "mse"
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -130,6 +131,8 @@ class TrainingRecord(_Strict):
     images : dict
         Images seen by each part, by part name; measurements of them were simulated anew each time
         unless they were pairs.
+    methods : dict
+        How each student was taught, in words, by part name.
     seed : int
         Seed of the first random number.
     minutes : dict
@@ -145,6 +148,7 @@ class TrainingRecord(_Strict):
 
     steps: dict[str, int]
     images: dict[str, int]
+    methods: dict[str, str] = Field(default_factory=dict)
     seed: int
     minutes: dict[str, float]
     kinds: tuple[str, ...]
@@ -209,15 +213,26 @@ class ModelCard(_Strict):
         return files
 
     @property
-    def samplers(self) -> tuple[str, ...]:
-        """Names of the samplers in the bundle: teacher, students by name, then ``"mse"``."""
-        students = sorted(
-            PurePosixPath(name).parts[1]
-            for name in self.files
-            if name.startswith("students/") and name.endswith(f"/{WEIGHTS_FILE}")
+    def students(self) -> tuple[str, ...]:
+        """Names of the students in the bundle."""
+        return tuple(
+            sorted(
+                PurePosixPath(name).parts[1]
+                for name in self.files
+                if name.startswith("students/") and name.endswith(f"/{WEIGHTS_FILE}")
+            )
         )
-        point = (POINT,) if f"point/{WEIGHTS_FILE}" in self.files else ()
-        return (TEACHER, *students, *point)
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Names that a user asks for: the teacher, students by name, then ``"mse"``."""
+        return (TEACHER, *self.students, MSE)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts: as the samplers, with ``"mse"`` only where it has a network."""
+        mse = (MSE,) if f"{part_folder(MSE)}/{WEIGHTS_FILE}" in self.files else ()
+        return (TEACHER, *self.students, *mse, POINT)
 
 
 class NetworkConfig(_Strict):
@@ -328,4 +343,4 @@ SamplerConfig = Annotated[SolverConfig | FlowMapConfig | PointConfig, Field(disc
 
 def part_folder(name: str) -> str:
     """Return the folder in which the part `name` lies, relative to the bundle."""
-    return {TEACHER: "teacher", POINT: "point"}.get(name, f"students/{name}")
+    return name if name in (TEACHER, POINT, MSE) else f"students/{name}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_posterior.bundles.card import (
     CONFIG_FILE,
+    MSE,
     POINT,
     SAMPLER_FILE,
     TEACHER,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PartFiles",
+    "by_sampler",
     "check_parts",
     "grid_options",
     "part_folder",
@@ -49,7 +51,7 @@ class PartFiles:
     Attributes
     ----------
     name : str
-        Name of the sampler.
+        Name of the part.
     folder : str
         Folder relative to the bundle, with forward slashes.
     config : NetworkConfig
@@ -72,7 +74,7 @@ class PartFiles:
     @property
     def role(self) -> str:
         """``"teacher"``, ``"student"`` or ``"point"``."""
-        return {TEACHER: "teacher", POINT: "point"}.get(self.name, "student")
+        return {TEACHER: "teacher", POINT: "point", MSE: "point"}.get(self.name, "student")
 
     @property
     def weights_path(self) -> str:
@@ -89,7 +91,7 @@ def read_parts(folder: Folder, card: ModelCard) -> dict[str, PartFiles]:
         If a part is incomplete, wrong, or does not belong to the teacher of this bundle.
     """
     parts = {}
-    for name in card.samplers:
+    for name in card.parts:
         where = part_folder(name)
         for file in (CONFIG_FILE, SAMPLER_FILE, WEIGHTS_FILE):
             if f"{where}/{file}" not in card.files:
@@ -107,6 +109,15 @@ def read_parts(folder: Folder, card: ModelCard) -> dict[str, PartFiles]:
     return parts
 
 
+def by_sampler(parts: Mapping[str, PartFiles]) -> dict[str, PartFiles]:
+    """Return the parts by the names that a user asks for.
+
+    Where no network was trained for ``"mse"``, the point estimate that centres the samples is it.
+    """
+    mse = parts.get(MSE) or replace(parts[POINT], name=MSE)
+    return {name: part for name, part in parts.items() if name not in (MSE, POINT)} | {MSE: mse}
+
+
 def check_parts(parts: Mapping[str, PartFiles], path: str) -> None:
     """Refuse parts that do not belong together.
 
@@ -120,12 +131,8 @@ def check_parts(parts: Mapping[str, PartFiles], path: str) -> None:
     Raises
     ------
     ModelError
-        If the teacher or the point estimate is missing, a sampler has the wrong kind, or a part
-        has another parent than the teacher.
+        If a sampler has the wrong kind, or a part has another parent than the teacher.
     """
-    for name in (TEACHER, POINT):
-        if name not in parts:
-            raise ModelError(f"the bundle has no {part_folder(name)} folder; get the bundle again")
     teacher = parts[TEACHER]
     for part in parts.values():
         if part.sampler.kind != _KINDS[part.role]:
@@ -139,7 +146,7 @@ def check_parts(parts: Mapping[str, PartFiles], path: str) -> None:
                 f"{part.folder} was made for another teacher than the one in this bundle; "
                 "distil it again from this teacher"
             )
-        if part.role != "point" and part.config.arch_kwargs.get("path", path) != path:
+        if part.config.arch_kwargs.get("path", path) != path:
             raise ModelError(f"{part.folder}/{CONFIG_FILE} names another path than {path!r}")
         if isinstance(part.sampler, FlowMapConfig) and part.sampler.any_steps is not None:
             make_grid(part.sampler.any_steps, 1, get_path(path))

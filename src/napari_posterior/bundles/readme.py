@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from napari_posterior.bundles.card import FlowMapConfig, SolverConfig
+from napari_posterior.bundles.card import MSE, POINT, FlowMapConfig, SolverConfig
 from napari_posterior.bundles.info import either
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def make_readme(card: ModelCard, samplers: Mapping[str, SamplerConfig]) -> str:
     lines = [f"# {card.name} {card.version}", "", card.description, "", "## Intended use", ""]
     lines += [card.intended_use, "", "## Known limits", ""]
     lines += [f"- {limit}" for limit in card.known_limits]
-    lines += ["", "## Samplers", "", "| name | what it is |", "|---|---|"]
-    lines += [f"| `{name}` | {_what(config)} |" for name, config in sorted(samplers.items())]
+    lines += ["", "## Parts", "", "| name | what it is |", "|---|---|"]
+    lines += [f"| `{name}` | {_what(name, samplers, card)} |" for name in sorted(samplers)]
     lines += ["", "## Trained on", "", "| number | from | to |", "|---|---|---|"]
     lines += [
         f"| {words} | {trained[key][0]:g} | {trained[key][1]:g} |"
@@ -66,7 +66,8 @@ def scene_words(card: ModelCard) -> str:
     return told if record.start is None else f"{told} Weights gone on from: {record.start}."
 
 
-def _what(config: SamplerConfig) -> str:
+def _what(name: str, samplers: Mapping[str, SamplerConfig], card: ModelCard) -> str:
+    config = samplers[name]
     if isinstance(config, SolverConfig):
         certificate = config.certificate
         told = "not certified" if certificate is None else _certified(certificate)
@@ -77,8 +78,12 @@ def _what(config: SamplerConfig) -> str:
     if isinstance(config, FlowMapConfig):
         counts = config.step_counts
         noun = "step" if counts == (1,) else "steps"
-        return f"student of the teacher: {either(counts)} {noun}, one network evaluation each"
-    return "point estimate: one image, not a draw"
+        told = f"student of the teacher: {either(counts)} {noun}, one network evaluation each"
+        return "; ".join(filter(None, (told, card.training.methods.get(name))))
+    if name == POINT:
+        asked = "" if MSE in samplers else ", and the image given where `mse` is asked for"
+        return f"point estimate with its expected error: what samples are centred on{asked}"
+    return "point estimate: one image, not a draw; the teacher's network, taught to give the mean"
 
 
 def _certified(certificate: Certificate) -> str:

@@ -28,6 +28,7 @@ from napari_posterior.bundles.checksums import check_files, file_record
 from napari_posterior.bundles.parts import part_folder, read_parts
 from napari_posterior.bundles.reading import read_card
 from napari_posterior.bundles.readme import make_readme
+from napari_posterior.bundles.selftest import SELFTEST_FILE, make_selftest
 from napari_posterior.bundles.weights import pack_weights
 from napari_posterior.errors import ModelError, OutputError
 
@@ -97,7 +98,7 @@ def write_bundle(
     card : CardFields
         Identity, conditioning and training of the bundle.
     parts : mapping of str to Part
-        ``"teacher"``, ``"mse"`` and the students by name.
+        ``"teacher"``, ``"point"``, the students by name, and ``"mse"`` where it has a network.
     licence_text : str
         Content of the file LICENSE.
     evaluation : mapping, optional
@@ -115,7 +116,7 @@ def write_bundle(
     OutputError
         If the folder exists and `overwrite` is False, or cannot be written.
     ModelError
-        If the parts do not belong together.
+        If the parts do not belong together, or a sampler gives numbers that are not finite.
     """
     target = Path(folder)
     check_place(target, overwrite=overwrite)
@@ -126,7 +127,7 @@ def write_bundle(
         raise _cannot_write(target, error) from error
     try:
         _fill(scratch, card, parts, licence_text, evaluation or {})
-        _check(scratch)
+        _check_and_add_selftest(scratch)
         scratch.chmod(0o755)
         if target.exists():
             shutil.rmtree(target)
@@ -178,9 +179,8 @@ def write_evaluation(folder: str | os.PathLike[str], evaluation: Mapping[str, An
     where = Path(folder)
     card = read_card(where)
     check_files(where, card.files)
-    samplers = {name: part.sampler for name, part in read_parts(where, card).items()}
     try:
-        _write_card(where, card.model_dump(), samplers, evaluation)
+        _rewrite_card(where, card, evaluation)
     except OSError as error:
         raise _cannot_write(where, error) from error
     return where
@@ -236,14 +236,19 @@ def _write_card(
     scratch.replace(folder / CARD_FILE)
 
 
-def _check(folder: Path) -> None:
-    # Opening what was written proves the parents, grids, keys and shapes before anything is moved.
+def _rewrite_card(folder: Path, card: ModelCard, evaluation: Mapping[str, Any]) -> None:
+    samplers = {name: part.sampler for name, part in read_parts(folder, card).items()}
+    _write_card(folder, card.model_dump(), samplers, evaluation)
+
+
+def _check_and_add_selftest(folder: Path) -> None:
+    # Drawing from what was written proves parents, grids, keys and shapes before it is moved.
     from napari_posterior.bundles.bundle import open_bundle
 
     bundle = open_bundle(folder)
-    bundle.conditioner()
-    for name in bundle.names:
-        bundle.sampler(name)
+    expected = pack_weights(make_selftest(bundle), "float32")
+    (folder / SELFTEST_FILE).write_bytes(expected)
+    _rewrite_card(folder, bundle.card, bundle.card.evaluation)
 
 
 def _write_json(path: Path, value: BaseModel) -> None:

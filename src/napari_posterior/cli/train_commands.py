@@ -68,7 +68,7 @@ def train(
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Optimiser steps of each network.  [default: 24000; your images: by --minutes]"
+            help="Optimiser steps of each network.  [default: 40000; your images: by --minutes]"
         ),
     ] = None,
     seed: TrainingSeed = 0,

@@ -288,15 +288,19 @@ class StudentSampler:
 
 @dataclass(frozen=True)
 class PointSampler:
-    """The point estimate at the centre of the condition: one image, not a draw.
+    """A point estimate: one image, not a draw.
 
     Parameters
     ----------
     name : str
         Name by which the user asks for it.
+    model : FlowMap, optional
+        A network whose data estimate at time 1, without noise, is the residual's mean. None: the
+        centre of the condition is the estimate.
     """
 
     name: str
+    model: FlowMap | None = None
 
     role: Role = field(default="point", init=False)
     steps: int = field(default=1, init=False)
@@ -318,9 +322,9 @@ class PointSampler:
         fresh: Fresh | None = None,
         on_estimate: OnEstimate | None = None,
     ) -> Tensor:
-        """Return the centre, (1, H, W); the noise is ignored; see :meth:`Sampler.draw`.
+        """Return the estimate, (1, H, W); the noise is ignored; see :meth:`Sampler.draw`.
 
-        Its network evaluation was made when the measurement was prepared, and is reported here.
+        That of the centre was made when the measurement was prepared, and is reported here.
 
         Raises
         ------
@@ -333,7 +337,11 @@ class PointSampler:
                 "ask for samples=1"
             )
         _check_canvas(z, cond)
-        image = cond.decode(torch.zeros_like(z))
+        residual = torch.zeros_like(z)
+        if self.model is not None:
+            F = self.model.F(residual, 1.0, 1.0, cond)
+            residual = self.model.path.data_from_F(residual, 1.0, F)
+        image = cond.decode(residual)
         if on_estimate is not None:
             on_estimate(lambda: image[0])
         if on_step is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_posterior.bundles.card import FlowMapConfig, SolverConfig
 from napari_posterior.bundles.catalogue import entries, find_model
 from napari_posterior.bundles.info import MAX_STEPS, describe, either
-from napari_posterior.bundles.parts import read_parts
+from napari_posterior.bundles.parts import by_sampler, read_parts
 from napari_posterior.bundles.reading import read_card
 from napari_posterior.errors import PosteriorError
 
@@ -209,7 +209,7 @@ def _read(entry: Entry) -> ModelChoice:
 def _read_samplers(folder: Path, card: ModelCard) -> tuple[SamplerChoice, ...]:
     return tuple(
         SamplerChoice(part.name, part.role, _step_control(part), part)
-        for part in read_parts(folder, card).values()
+        for part in by_sampler(read_parts(folder, card)).values()
     )
 
 

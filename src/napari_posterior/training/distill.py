@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_posterior.bundles.bundle import open_bundle
-from napari_posterior.bundles.card import POINT, TEACHER, SolverConfig
+from napari_posterior.bundles.card import MSE, POINT, TEACHER, SolverConfig
 from napari_posterior.bundles.parts import teacher_grid
 from napari_posterior.bundles.write import CardFields, Part, write_bundle
 from napari_posterior.errors import InputError, ModelError
@@ -242,9 +242,10 @@ def distill(
     ]
     for student in students:
         _check_plan(student)
-    parts = {part: read_part(opened, part) for part in opened.names}
+    parts = {part: read_part(opened, part) for part in opened.card.parts}
     minutes = dict(opened.card.training.minutes)
     made, images = dict(opened.card.training.steps), dict(opened.card.training.images)
+    taught = dict(opened.card.training.methods)
     for student, method in zip(students, chosen, strict=True):
         times = _make_targets(opened, method, plan, folder, report)
         with curve_drawn(folder / f"{student.name}.csv", note):
@@ -258,9 +259,10 @@ def distill(
         minutes[student.name] = round(read_minutes(checkpoint), 1)
         made[student.name] = student.settings.steps
         images[student.name] = student.settings.steps * student.batch
+        taught[student.name] = f"{method.title}: {method.inference}"
     fields = {key: getattr(opened.card, key) for key in CardFields.__dataclass_fields__}
     record = opened.card.training.model_copy(
-        update={"minutes": minutes, "steps": made, "images": images}
+        update={"minutes": minutes, "steps": made, "images": images, "methods": taught}
     )
     card = replace(CardFields(**fields), training=record)
     licence_text = (opened.folder / "LICENSE").read_text(encoding="utf-8")
@@ -273,7 +275,7 @@ def _choose(methods: Sequence[str], steps: int | None, name: str | None) -> list
     chosen = [get_method(method) for method in dict.fromkeys(methods)]
     if name is not None and len(chosen) != 1:
         raise InputError("a name is for one student; give one method with it")
-    if name in (TEACHER, POINT):
+    if name in (TEACHER, POINT, MSE):
         raise InputError(f"the bundle calls another part {name!r}; give another name")
     if steps is not None and not any(method.takes_steps for method in chosen):
         raise InputError(f"the method {chosen[0].name!r} has its own steps; leave the number out")

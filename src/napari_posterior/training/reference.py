@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_posterior.bundles.bundle import open_bundle
-from napari_posterior.bundles.card import POINT, TEACHER, SolverConfig
+from napari_posterior.bundles.card import TEACHER, SolverConfig
 from napari_posterior.bundles.certificate import Certificate
 from napari_posterior.bundles.parts import read_parts
 from napari_posterior.bundles.write import CardFields, Part, write_bundle
@@ -310,7 +310,7 @@ def check_no_students(bundle: str | os.PathLike[str]) -> None:
     ModelError
         If the bundle is damaged.
     """
-    students = sorted(set(open_bundle(bundle).names) - {TEACHER, POINT})
+    students = open_bundle(bundle).card.students
     if students:
         raise InputError(
             f"the student {students[0]!r} was distilled from the reference that the bundle has; "

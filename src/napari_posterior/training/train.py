@@ -1,4 +1,4 @@
-"""From nothing to a bundle: train a point estimate and a teacher."""
+"""From nothing to a bundle: train a point estimate, a teacher, and the network for "mse"."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_posterior.bundles.card import (
+    MSE,
     POINT,
     TEACHER,
     Conditioning,
@@ -29,6 +30,7 @@ from napari_posterior.training.plan import (
     POINT_ARCH,
     VELOCITY_ARCH,
     TrainingPlan,
+    fit_mse,
     fit_point,
     fit_teacher,
 )
@@ -61,7 +63,7 @@ def train(
     report: Report | None = None,
     note: Callable[[str], None] | None = None,
 ) -> FilePath:
-    """Train a point estimate and a teacher and write them as a bundle.
+    """Train a point estimate, a teacher and the network for ``"mse"``; write them as a bundle.
 
     The solver of the teacher that becomes the reference is certified on scenes that were held out;
     where none passes, the bundle says what its reference leaves open.
@@ -102,11 +104,14 @@ def train(
         point = fit_point(plan, folder, report)
     with curve_drawn(folder / "teacher.csv", note):
         teacher = fit_teacher(plan, folder, report)
+    with curve_drawn(folder / "mse.csv", note):
+        mse = fit_mse(plan, folder, report)
     velocity = network(VELOCITY_ARCH, plan.velocity_kwargs)
     parts = {
         TEACHER: Part(load_average(teacher), velocity, REFERENCE),
         POINT: Part(load_average(point), network(POINT_ARCH, plan.point_kwargs), PointConfig()),
     }
+    steps = {POINT: plan.steps, TEACHER: plan.steps, MSE: plan.mse_steps}
     card = CardFields(
         id=f"napari-posterior/{target.name}",
         name=target.name,
@@ -118,12 +123,12 @@ def train(
         path=plan.path,
         conditioning=Conditioning(normaliser=asdict(Normaliser()), vector=VECTOR),
         training=TrainingRecord(
-            steps={POINT: plan.steps, TEACHER: plan.steps},
-            images=dict.fromkeys((POINT, TEACHER), plan.steps * plan.batch),
+            steps=steps,
+            images={name: count * plan.batch for name, count in steps.items()},
             seed=plan.seed,
             minutes={
                 name: round(read_minutes(checkpoint), 1)
-                for name, checkpoint in ((POINT, point), (TEACHER, teacher))
+                for name, checkpoint in ((POINT, point), (TEACHER, teacher), (MSE, mse))
             },
             kinds=words.kinds,
             own=words.own,
@@ -132,10 +137,12 @@ def train(
         training_range=_measure_range(plan),
     )
     reference = _certify(card, parts, plan, folder, words.licence_text, report)
+    parts[TEACHER] = replace(parts[TEACHER], sampler=reference)
+    parts[MSE] = Part(load_average(mse), velocity, PointConfig())
     return write_bundle(
         target,
         card=with_reference(card, reference),
-        parts={**parts, TEACHER: replace(parts[TEACHER], sampler=reference)},
+        parts=parts,
         licence_text=words.licence_text,
         overwrite=overwrite,
     )

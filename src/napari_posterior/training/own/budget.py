@@ -46,10 +46,11 @@ class _Timed:
 
 
 def seconds_of_a_step(plan: TrainingPlan) -> float:
-    """Return the time of one step of the point estimate and one of the teacher together.
+    """Return the time that one of the plan's steps takes for all the networks together.
 
-    Both are trained for a few steps as they will be, in as many processes; the first steps, which
-    get things ready, do not count. What was trained is thrown away.
+    Point estimate and teacher are trained for a few steps as they will be, in as many processes;
+    the first steps, which get things ready, do not count. What was trained is thrown away. The
+    network for ``"mse"`` takes as long as the teacher.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ def seconds_of_a_step(plan: TrainingPlan) -> float:
         folder = Path(scratch)
         point = _time(partial(point_recipe, plan), plan.settings(_STEPS), folder, "point")
         make = partial(flow_recipe, plan, folder / "point.pt")
-        return point + _time(make, plan.settings(_STEPS), folder, "teacher")
+        teacher = _time(make, plan.settings(_STEPS), folder, "teacher")
+    return point + teacher * (1 + plan.mse_steps / plan.steps)
 
 
 def _time(make: Callable[[int], Recipe], settings: FitSettings, folder: Path, name: str) -> float:

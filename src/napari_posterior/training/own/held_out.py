@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from napari_posterior.bundles.bundle import open_bundle
-from napari_posterior.bundles.card import POINT, TEACHER
+from napari_posterior.bundles.card import MSE, TEACHER
 from napari_posterior.sampling.noise import canvas
 from napari_posterior.training.held_out import HELD_OUT
 
@@ -69,7 +69,7 @@ def _score(
     """Return the error of the point estimate and the score of samples, mean over crops."""
     bundle = open_bundle(folder)
     conditioner = bundle.conditioner(device)
-    point, teacher = (bundle.sampler(name, device=device) for name in (POINT, TEACHER))
+    point, teacher = (bundle.sampler(name, device=device) for name in (MSE, TEACHER))
     found = []
     for number in range(crops):
         step, index = divmod(number, stream.batch)

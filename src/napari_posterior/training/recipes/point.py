@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.training.batches import Batch, BatchStream
 
-__all__ = ["PointRecipe", "standardise"]
+__all__ = ["SPREAD_FLOOR", "PointRecipe", "size_of_error", "standardise"]
 
 SPREAD_FLOOR = 0.02
 """Smallest spread the loss weighs with, in units of the photon scale."""
@@ -25,11 +25,11 @@ SPREAD_FLOOR = 0.02
 class PointRecipe:
     """Regress ``(x - b) / s`` on the measurement and learn the size of the error.
 
-    The centre is fitted by squared error weighted with 1 / (spread of the pixel x spread of the
-    image), both held fixed. Any fixed weight keeps the posterior mean as the optimum; this one lets
-    every image count alike, however dim, and dim pixels beside bright ones (after Seitzer et al.
-    2022, beta = 0.5). The spread is fitted by the Gaussian likelihood of the residual, without
-    touching the centre. The held-out loss is that of `held`, a stream that no step learns from.
+    The centre is fitted by squared error over the mean square of the image's spread, which is held
+    fixed: any fixed weight keeps the posterior mean as the optimum, and this one lets every image
+    count alike, however dim. The spread is fitted by the Gaussian likelihood of the residual,
+    without touching the centre. The held-out loss is that of `held`, a stream that no step learns
+    from.
     """
 
     net: nn.Module
@@ -54,13 +54,18 @@ class PointRecipe:
         batch = stream.batch_at(step)
         centre, log_spread = self.net(batch.maps, batch.vector)
         error = centre - (batch.x - batch.b) / batch.s
-        spread = log_spread.detach().exp().clamp_min(SPREAD_FLOOR)
-        of_image = spread.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         residual = error.detach().square() * (-2 * log_spread).exp()
         # the cap keeps single surprises from throwing the spread about
         likelihood = log_spread + 0.5 * residual.clamp_max(400.0)
-        loss: Tensor = (error.square() / (spread * of_image)).mean() + 0.1 * likelihood.mean()
+        loss: Tensor = (error / size_of_error(log_spread.detach())).square().mean()
+        loss = loss + 0.1 * likelihood.mean()
         return loss
+
+
+def size_of_error(log_spread: Tensor) -> Tensor:
+    """Return the root mean square of each image's spread, (B, 1, 1, 1), in photon scales."""
+    spread = log_spread.exp().clamp_min(SPREAD_FLOOR)
+    return spread.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
 
 
 def standardise(batch: Batch, point: nn.Module) -> tuple[Tensor, Tensor]:
