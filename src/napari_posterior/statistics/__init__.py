@@ -11,6 +11,13 @@ from napari_posterior.statistics.base import (
     statistic,
 )
 from napari_posterior.statistics.context import StatisticContext, make_context
+from napari_posterior.statistics.filaments import (
+    connection,
+    connections,
+    filament_fragments,
+    filament_length,
+    filament_length_um,
+)
 from napari_posterior.statistics.intensity import mean_intensity, total_intensity
 from napari_posterior.statistics.puncta import Puncta, detect_puncta, puncta_count
 
@@ -19,8 +26,13 @@ __all__ = [
     "Puncta",
     "Statistic",
     "StatisticContext",
+    "connection",
+    "connections",
     "detect_puncta",
     "evaluate",
+    "filament_fragments",
+    "filament_length",
+    "filament_length_um",
     "get_statistic",
     "list_statistics",
     "make_context",
