@@ -1,6 +1,6 @@
 """What the maps of an sCMOS camera bring to a restoration, beside its median pixel.
 
-    python benchmarks/camera_maps.py [--scenes 12] [--size 128] [--sampler flowmap] [--samples 6]
+    python benchmarks/camera_maps.py [--scenes 12] [--size 128] [--sampler lmd] [--samples 6]
 
 Simulated scenes are seen by a camera whose read noise, gain and offset differ from pixel to pixel
 (read noise log-normal around 1.6 e-; one pixel in 200 is hot, 8 to 25 e-), and restored in three
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--scenes", type=int, default=12)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--sampler", default="flowmap")
+    parser.add_argument("--sampler", default="lmd")
     parser.add_argument("--samples", type=int, default=6)
     options = parser.parse_args()
     maps, hot = scmos(options.size)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 TARGET = 1.5
 STUDENTS = {1: "kd"}
-"""Which student takes so many steps; other numbers are for the flow map."""
+"""Which student takes so many steps; other numbers are for `lmd`, which takes any."""
 
 
 def resident(field: str) -> float:
@@ -39,7 +39,7 @@ def run_case(model: str, size: int, samples: int, steps: int, threads: int) -> N
 
     set_threads(threads)
     image, bundle = simulate(size), api.load_model(model)
-    student = STUDENTS.get(steps, "flowmap")
+    student = STUDENTS.get(steps, "lmd")
     bundle.sampler(student)
     bundle.conditioner()
     idle, start = resident("VmRSS"), time.perf_counter()

@@ -50,7 +50,7 @@ def main() -> None:
     for name, part in read_parts(bundle.folder, bundle.card).items():
         if isinstance(part.sampler, FlowMapConfig):
             counts = part.sampler.step_counts
-            runs |= {f"{name}, {n} steps": restore(name, steps=n) for n in counts}
+            runs |= {f"{name}, {n} step{'s' * (n > 1)}": restore(name, steps=n) for n in counts}
     height, width = reference.samples.shape[-2:]
     device = reference.request.device
     print(f"{options.sample} ({height} x {width}), K = {options.samples}, {device}")

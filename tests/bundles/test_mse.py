@@ -66,7 +66,7 @@ def test_its_tiles_are_the_whole(with_network: Path, measurement: Measurement) -
 
 
 def test_users_ask_for_it_by_the_name_of_before(tiny_bundle: Path, with_network: Path) -> None:
-    names = ("teacher", "flow", "kd", "mse")
+    names = ("teacher", "kd", "flow", "mse")
     assert open_bundle(tiny_bundle).names == open_bundle(with_network).names == names
     for folder in (tiny_bundle, with_network):
         info = open_bundle(folder).info("mse")

@@ -216,7 +216,7 @@ def test_train_and_distill_make_a_bundle_that_opens_and_samples(tiny):
     assert open_bundle(tiny).names == ("teacher", "mse")
     distill(tiny, methods=("kd", "flowmap", "cd"), plan=TINY_DISTILL)
     bundle = open_bundle(tiny)
-    assert bundle.names == ("teacher", "cd", "flowmap", "kd", "mse")
+    assert bundle.names == ("teacher", "kd", "cd", "flowmap", "mse")
     assert bundle.info("flowmap", steps=3).nfe == 3
     with pytest.raises(InputError, match="not trained for 2 steps"):
         bundle.info("kd", steps=2)

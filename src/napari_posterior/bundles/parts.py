@@ -110,12 +110,18 @@ def read_parts(folder: Folder, card: ModelCard) -> dict[str, PartFiles]:
 
 
 def by_sampler(parts: Mapping[str, PartFiles]) -> dict[str, PartFiles]:
-    """Return the parts by the names that a user asks for.
+    """Return the parts by the names that a user asks for: teacher, students, ``"mse"``.
 
-    Where no network was trained for ``"mse"``, the point estimate that centres the samples is it.
+    Students of fewer steps come first: the first is taken where none is named. Where no network was
+    trained for ``"mse"``, the point estimate that centres the samples is it.
     """
+    students = sorted(
+        (part.sampler.default_steps, name)
+        for name, part in parts.items()
+        if isinstance(part.sampler, FlowMapConfig)
+    )
     mse = parts.get(MSE) or replace(parts[POINT], name=MSE)
-    return {name: part for name, part in parts.items() if name not in (MSE, POINT)} | {MSE: mse}
+    return {TEACHER: parts[TEACHER], **{name: parts[name] for _, name in students}, MSE: mse}
 
 
 def check_parts(parts: Mapping[str, PartFiles], path: str) -> None:

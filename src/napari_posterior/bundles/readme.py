@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_posterior.bundles.card import MSE, POINT, FlowMapConfig, SolverConfig
 from napari_posterior.bundles.info import either
@@ -11,10 +11,14 @@ from napari_posterior.bundles.info import either
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import JsonValue
+
     from napari_posterior.bundles.card import ModelCard, SamplerConfig
     from napari_posterior.bundles.certificate import Certificate
 
 __all__ = ["RANGE_WORDS", "make_readme", "scene_words"]
+
+_WIDTH: Final = 110
 
 RANGE_WORDS = {
     "psf_sigma": "PSF sigma (px)",
@@ -48,10 +52,19 @@ def make_readme(card: ModelCard, samplers: Mapping[str, SamplerConfig]) -> str:
     ]
     lines += ["", f"{scene_words(card)} Seed: {card.training.seed}.", ""]
     if card.evaluation:
-        figures = json.dumps(card.evaluation, indent=2, ensure_ascii=False)
-        lines += ["## Measured", "", "```json", figures, "```", ""]
+        lines += ["## Measured", "", "```json", _figures(card.evaluation), "```", ""]
     lines += ["## Licence", "", card.license, ""]
     return "\n".join(lines)
+
+
+def _figures(value: JsonValue, indent: str = "") -> str:
+    """Return JSON whose parts stand on one line where they fit."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict) or len(indent + line) <= _WIDTH:
+        return line
+    inner = indent + "  "
+    parts = [f"{inner}{json.dumps(key)}: {_figures(part, inner)}" for key, part in value.items()]
+    return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
 
 
 def scene_words(card: ModelCard) -> str:

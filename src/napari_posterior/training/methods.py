@@ -218,6 +218,7 @@ METHODS: Final[dict[str, Method]] = {
             steps=4,
             mode="renoise",
             coupled=False,
+            train_steps=4_000,
         ),
         Method(
             name="ctm",

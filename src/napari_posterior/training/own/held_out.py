@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_posterior.training.batches import BatchStream
     from napari_posterior.training.plan import TrainingPlan
 
-__all__ = ["measure_held_out"]
+__all__ = ["crps", "measure_held_out"]
 
 _CROPS_A_SCENE: Final = 2
 
@@ -81,13 +81,21 @@ def _score(
         truth = batch.x[index, 0]
         error = point.draw(z[:1], condition)[0] - truth
         drawn = teacher.draw(z, condition)
-        found.append((float(error.square().mean().sqrt()) / scale, _crps(drawn, truth) / scale))
+        found.append((float(error.square().mean().sqrt()) / scale, crps(drawn, truth) / scale))
     first, second = np.mean(found, axis=0)
     return float(first), float(second)
 
 
-def _crps(samples: torch.Tensor, truth: torch.Tensor) -> float:
-    """Return the mean score of pixels, unbiased for the number of samples (K, H, W)."""
+def crps(samples: torch.Tensor, truth: torch.Tensor) -> float:
+    """Return the continuous ranked probability score, the mean over pixels.
+
+    Parameters
+    ----------
+    samples : Tensor, (K, H, W)
+        Draws; the score is unbiased for their number.
+    truth : Tensor, (H, W)
+        The object, in the same unit.
+    """
     count = len(samples)
     apart = torch.pdist(samples.flatten(1), p=1).sum() / truth.numel()
     return float((samples - truth).abs().mean() - apart / (count * (count - 1)))
