@@ -266,7 +266,7 @@ def test_the_doctor_tells_versions_device_models_and_disk(
     done = command("doctor")
     for said in (f"napari-posterior {npo.__version__}", "torch: ", "device: ", "free disk: "):
         assert said in done.out
-    assert "model tiny 0.0.1 (cached): whole, 14 files match" in done.out
+    assert "model tiny 0.0.1 (cached): whole, 15 files match" in done.out
 
 
 def test_the_doctor_survives_a_torch_that_cannot_be_imported(

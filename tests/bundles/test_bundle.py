@@ -111,7 +111,7 @@ def test_steps_that_a_sampler_cannot_take_are_refused_with_those_it_can(bundle: 
 
 
 def test_an_unknown_sampler_lists_those_there_are(bundle: Bundle) -> None:
-    with pytest.raises(ModelError, match="has no sampler 'nope'; use one of: teacher, flow, kd, m"):
+    with pytest.raises(ModelError, match="has no sampler 'nope'; use one of: teacher, kd, flow, m"):
         bundle.sampler("nope")
 
 
@@ -277,5 +277,5 @@ def test_the_hash_follows_what_decides_a_sample_and_not_the_texts(
 
 
 def test_a_name_for_people_is_in_the_representation(bundle: Bundle) -> None:
-    assert repr(bundle) == "Bundle('tiny', 0.0.1, samplers ['teacher', 'flow', 'kd', 'mse'])"
+    assert repr(bundle) == "Bundle('tiny', 0.0.1, samplers ['teacher', 'kd', 'flow', 'mse'])"
     assert read_card(bundle.folder) == bundle.card

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_posterior.bundles.bundle import Bundle
-    from napari_posterior.bundles.card import Interval, TrainingRange
+    from napari_posterior.bundles.card import Interval, ModelCard, TrainingRange
 
 __all__ = [
     "SELFTEST_FILE",
@@ -38,6 +38,7 @@ __all__ = [
     "SelfTest",
     "SelfTestResult",
     "check_selftest",
+    "has_selftest",
     "make_selftest",
     "read_selftest",
 ]
@@ -48,7 +49,9 @@ SELFTEST_FILE: Final = "selftest.safetensors"
 TOLERANCE: Final = 1e-2
 """Largest difference that passes, in standard deviations of the expected output.
 
-Far above what rounding does in float32, and far below what other weights do.
+A model as large as the shipped one differs by 3e-6 on a CPU with other instructions, by 4e-3 with
+convolutions rounded to TF32, as GPUs may do them, and by 2e-2 in bfloat16, which is another
+sampler. Weights that are each off by a per cent give 5e-2 or more, by a thousandth 5e-3: such pass.
 """
 
 _SHAPE: Final = (30, 35)
@@ -56,7 +59,6 @@ _SHAPE: Final = (30, 35)
 
 _GAIN, _OFFSET = 2.0, 100.0
 _SEED: Final = 20_240_229
-_FLAT: Final = 1e-3
 _SAMPLER: Final = "sampler."
 
 
@@ -108,13 +110,13 @@ class SelfTestResult:
     @property
     def words(self) -> str:
         """The outcome in a phrase, with the largest difference."""
-        worst = f"{max(self.differences.values()):.1g} of the picture's sd"
+        worst = f"{max(self.differences.values()):.3g} of the picture's sd"
         if self.passed:
-            return f"self-test passed on {self.device}, at most {worst} from what is expected"
+            return f"self-test passed on {self.device}, off by at most {worst}"
         names = ", ".join(map(repr, self.failed))
         return (
-            f"self-test failed on {self.device}: {names} gave up to {worst} from what is "
-            f"expected, and {TOLERANCE:g} is allowed"
+            f"self-test failed on {self.device}, {names} off by up to {worst} where "
+            f"{TOLERANCE:g} is allowed"
         )
 
 
@@ -146,9 +148,15 @@ def make_selftest(bundle: Bundle) -> dict[str, Tensor]:
     for name, x in drawn.items():
         if not torch.isfinite(x).all():
             raise ModelError(
-                f"the sampler {name!r} gives numbers that are not finite; train it again"
+                f"the sampler {name!r} gives numbers that are not finite: its training has "
+                "diverged; train it again at a lower rate"
             )
     return {**tensors, "noise": noise, **{f"{_SAMPLER}{name}": x for name, x in drawn.items()}}
+
+
+def has_selftest(card: ModelCard) -> bool:
+    """Whether a self-test came with a bundle: earlier ones have none."""
+    return SELFTEST_FILE in card.files
 
 
 def read_selftest(bundle: Bundle) -> SelfTest:
@@ -279,10 +287,9 @@ def _draw(
 
 
 def _difference(x: Tensor, expected: Tensor) -> float:
-    wanted = expected.double()
-    # the sd of a flat picture, such as an untrained network gives, is only rounding
-    sd = max(wanted.std(correction=0).item(), _FLAT * wanted.abs().max().item())
-    largest = (x.double() - wanted).abs().max().item()
+    largest = (x - expected).abs().max().item()
+    sd = expected.std(correction=0).item()
     if largest == 0:
         return 0.0
+    # a comparison with NaN would pass
     return largest / sd if math.isfinite(largest) and sd > 0 else math.inf

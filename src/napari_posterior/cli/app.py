@@ -36,7 +36,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="List the models, show, check or certify one.", invoke_without_command=True)
+models_app = typer.Typer(
+    help="List the models, show, check or certify one.", invoke_without_command=True
+)
 app.add_typer(models_app, name="models", rich_help_panel=None)
 
 
@@ -244,7 +246,11 @@ def check_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a model, or its folder.")],
     device: Device = "auto",
 ) -> None:
-    """Check the files of a model, and that its samplers draw what they drew when it was written."""
+    """Check the files of a model and run its self-test.
+
+    Its samplers are given a measurement and noise that came with it, and must draw what they drew
+    when it was written.
+    """
     from napari_posterior.cli.models import check
 
     check(name, device=device)

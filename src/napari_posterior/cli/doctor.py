@@ -16,6 +16,7 @@ import napari_posterior
 from napari_posterior.bundles.catalogue import cache_folder, entries
 from napari_posterior.bundles.checksums import find_problems
 from napari_posterior.cli.outcome import BAD_INPUT, say
+from napari_posterior.errors import PosteriorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,8 @@ def run_doctor() -> None:
     say(f"Python {platform.python_version()}, {platform.platform()}")
     for name in _PACKAGES:
         say(f"{name}: {_version(name)}")
-    problems = [*_devices(), *_models(), *_window(), *_disk()]
+    device, problems = _device()
+    problems += [*_models(device), *_window(), *_disk()]
     say("\nAll is well." if not problems else "\nTo be put right:")
     for problem in problems:
         say(f"- {problem}")
@@ -42,18 +44,22 @@ def run_doctor() -> None:
         raise typer.Exit(BAD_INPUT)
 
 
-def _devices() -> Iterator[str]:
+def _device() -> tuple[str | None, list[str]]:
     try:
         from napari_posterior.bundles.device import describe_device, pick_device
 
-        say(f"device: {describe_device(pick_device('auto'))}, {os.cpu_count()} CPU cores")
+        device = pick_device("auto")
+        say(f"device: {describe_device(device)}, {os.cpu_count()} CPU cores")
     # An installation of torch that is broken can raise anything when it is imported.
     except Exception as error:
         say("device: unknown, torch cannot be imported")
-        yield f"torch cannot be imported ({type(error).__name__}: {error}); install it again"
+        return None, [
+            f"torch cannot be imported ({type(error).__name__}: {error}); install it again"
+        ]
+    return device, []
 
 
-def _models() -> Iterator[str]:
+def _models(device: str | None) -> Iterator[str]:
     found = entries()
     for entry in found:
         if entry.card is None:
@@ -62,13 +68,40 @@ def _models() -> Iterator[str]:
             continue
         problems = find_problems(entry.folder, entry.card.files)
         state = "damaged" if problems else f"whole, {len(entry.card.files)} files match"
-        say(f"model {entry.name} {entry.card.version} ({entry.origin}): {state}")
         for problem in problems:
             yield f"the bundle {entry.folder}: {problem}; get the bundle again"
+        if entry.origin == "shipped" and device is not None and not problems:
+            told, problem = _self_test(entry.folder, device)
+            state += f", {told}"
+            if problem:
+                yield problem
+        say(f"model {entry.name} {entry.card.version} ({entry.origin}): {state}")
     if not any(entry.origin == "shipped" for entry in found):
         say("model: none is shipped")
         yield "no model came with the package; install napari-posterior again"
     say(f"cache: {cache_folder()}")
+
+
+def _self_test(folder: Path, device: str) -> tuple[str, str]:
+    """Return a phrase on the outcome, and a sentence if something has to be put right."""
+    try:
+        from napari_posterior.bundles.bundle import open_bundle
+        from napari_posterior.bundles.selftest import check_selftest, has_selftest
+
+        bundle = open_bundle(folder)
+        if not has_selftest(bundle.card):
+            return "no self-test", ""
+        found = check_selftest(bundle, device)
+    except PosteriorError as error:
+        return "self-test refused", str(error)
+    # A broken driver can raise anything when networks run.
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return "self-test stopped", f"networks do not run on {device} ({what}); use --device cpu"
+    if found.passed:
+        return found.words, ""
+    problem = f"the bundle {folder} does not draw what it drew when it was written"
+    return found.words, f"{problem}; install napari-posterior again, or use another --device"
 
 
 def _window() -> Iterator[str]:

@@ -78,23 +78,26 @@ def check(name: str, *, device: str) -> None:
     """
     from napari_posterior.bundles.bundle import open_bundle
     from napari_posterior.bundles.device import pick_device
-    from napari_posterior.bundles.selftest import SELFTEST_FILE, check_selftest
+    from napari_posterior.bundles.selftest import check_selftest, has_selftest
 
     place = pick_device(device)
     folder = find_model(name)
     card = read_card(folder)
     _stop_if_damaged(folder, find_problems(folder, card.files))
     say(f"{card.name} {card.version}: {len(card.files)} files match their checksums")
-    if SELFTEST_FILE not in card.files:
+    if not has_selftest(card):
         say("No self-test came with this model, so what its samplers draw was not checked.")
         return
     found = check_selftest(open_bundle(folder), place)
     for sampler, difference in found.differences.items():
-        say(f"{sampler}: differs by at most {difference:.2g} of the picture's sd")
+        say(f"    {sampler}: off by at most {difference:.3g} of the picture's sd")
     if not found.passed:
         elsewhere = "" if place == "cpu" else ", or try --device cpu"
-        raise ModelError(f"the model {card.name!r}: {found.words}; get the bundle again{elsewhere}")
-    say(found.words.capitalize())
+        raise ModelError(
+            f"the model {card.name!r} does not draw what it drew when it was written "
+            f"({found.words}); get the bundle again{elsewhere}"
+        )
+    say(f"{card.name} {card.version}: {found.words}")
 
 
 def _stop_if_damaged(folder: Path, problems: list[str]) -> None:

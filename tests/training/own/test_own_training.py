@@ -56,6 +56,7 @@ def test_a_folder_of_clean_images_becomes_a_model_that_restores_and_keeps_their_
     assert "CC0-1.0" in (folder / "LICENSE").read_text()
     assert any("Held out of training" in text and "cell2.tif" in text for text in told)
     assert {file.name for file in (tmp_path / "mine.training").glob("*.png")} == {
+        "mse.png",
         "point.png",
         "teacher.png",
     }
