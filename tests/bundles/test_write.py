@@ -119,7 +119,7 @@ def test_measured_figures_can_be_added_later(tmp_path: Path, tiny_bundle: Path) 
     bundle = open_bundle(folder)
     assert bundle.card.evaluation == {"coverage": {"50": 0.51}}
     assert bundle.weights_hash == before
-    assert '"50": 0.51' in (folder / "README.md").read_text()
+    assert "| 0.51 |" in (folder / "README.md").read_text()
 
 
 def test_figures_are_not_added_to_a_damaged_bundle(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_posterior.bundles.card import MSE, POINT, FlowMapConfig, SolverConfig
 from napari_posterior.bundles.info import either
+from napari_posterior.bundles.tables import figure_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from pydantic import JsonValue
 
     from napari_posterior.bundles.card import ModelCard, SamplerConfig
     from napari_posterior.bundles.certificate import Certificate
 
 __all__ = ["RANGE_WORDS", "make_readme", "scene_words"]
-
-_WIDTH: Final = 110
 
 RANGE_WORDS = {
     "psf_sigma": "PSF sigma (px)",
@@ -52,19 +48,9 @@ def make_readme(card: ModelCard, samplers: Mapping[str, SamplerConfig]) -> str:
     ]
     lines += ["", f"{scene_words(card)} Seed: {card.training.seed}.", ""]
     if card.evaluation:
-        lines += ["## Measured", "", "```json", _figures(card.evaluation), "```", ""]
+        lines += ["## Measured", "", *figure_tables(card.evaluation)]
     lines += ["## Licence", "", card.license, ""]
     return "\n".join(lines)
-
-
-def _figures(value: JsonValue, indent: str = "") -> str:
-    """Return JSON whose parts stand on one line where they fit."""
-    line = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict) or len(indent + line) <= _WIDTH:
-        return line
-    inner = indent + "  "
-    parts = [f"{inner}{json.dumps(key)}: {_figures(part, inner)}" for key, part in value.items()]
-    return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
 
 
 def scene_words(card: ModelCard) -> str:

@@ -102,7 +102,7 @@ def load_weights(net: nn.Module, path: Path, expected: FileRecord) -> None:
     state, wanted = unpack_weights(data, path), net.state_dict()
     for key in sorted(wanted.keys() | state.keys()):
         if key not in state:
-            raise ModelError(f"the file {path} lacks the tensor {key} of its network")
+            raise ModelError(f"the file {path} lacks the weight {key} of its network")
         if key not in wanted:
             raise ModelError(f"the file {path} holds the tensor {key} that its network lacks")
         if wanted[key].shape != state[key].shape:
