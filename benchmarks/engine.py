@@ -1,6 +1,6 @@
 """What the engine costs beside the network: wall time of a run over its bare forward passes.
 
-    python benchmarks/engine.py [--size 512] [--samples 8] [--steps 8] [--rounds 5] [--threads 0]
+    python benchmarks/engine.py [--size 512] [--samples 8] [--steps 15] [--rounds 5] [--threads 0]
 
 A run is all of `restore` with an opened model: image, camera, point estimate, noise, solver,
 events, samples and moments on disk. After every batch bare calls of the same network on tensors of
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--model", default="fluo2d")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--samples", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=8, help="of the teacher; Heun: 2 n - 1 calls")
+    parser.add_argument("--steps", type=int, default=15, help="of the teacher")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--precision", nargs="+", default=["float32"])

@@ -134,7 +134,7 @@ def test_negative_values_are_restored_with_a_note(
     ("options", "said"),
     [
         (("-m", "fluo9d"), "there is no model called 'fluo9d'; the models that are here:"),
-        (("--sampler", "magic"), "has no sampler 'magic'; use one of: teacher, flow, kd, mse"),
+        (("--sampler", "magic"), "has no sampler 'magic'; use one of: teacher, kd, flow, mse"),
         (("-k", 0), "0 samples cannot be drawn; ask for 1 to 4096"),
         (("-k", 10**9), "1000000000 samples cannot be drawn; ask for 1 to 4096"),
         (("-k", -1), "-1 samples cannot be drawn"),

@@ -107,7 +107,7 @@ def test_a_run_takes_hardly_longer_than_the_forward_passes_it_contains(
     monkeypatch.setenv("NAPARI_POSTERIOR_CACHE", str(tmp_path / "cache"))
     y = np.random.default_rng(0).poisson(20, (512, 512)).astype(np.uint16) * 2 + 100
     settings = Settings(
-        steps=8,
+        steps=EVALUATIONS,
         samples=8,
         camera=Camera(gain=2.0, offset=100.0, read_noise=1.6),
         psf=Psf(1.6),

@@ -66,7 +66,7 @@ def test_a_typed_run_is_called_like_one_of_the_window(
     ("options", "told"),
     [
         ({"smaples": 4}, "there is no option 'smaples'; choose from sampler, steps, samples"),
-        ({"sampler": "dmd"}, "tiny has no sampler 'dmd'; choose one of: teacher, flow, kd, mse"),
+        ({"sampler": "dmd"}, "tiny has no sampler 'dmd'; choose one of: teacher, kd, flow, mse"),
         ({"sampler": "kd", "steps": 2}, "was not trained for 2 steps"),
         ({"steps": 0}, "the teacher takes 1 to 512 steps, not 0"),
         ({"steps": "many"}, "steps is 'many'; give a whole number"),
@@ -136,7 +136,7 @@ def test_a_student_that_is_not_there_is_answered_with_those_that_are(
     controller, choice, tiny_bundle, known
 ):
     model = open_bundle(tiny_bundle) if known == "opened" else None
-    with pytest.raises(InputError, match=r"tiny has no student 'dmd'; choose one of: flow, kd$"):
+    with pytest.raises(InputError, match=r"tiny has no student 'dmd'; choose one of: kd, flow$"):
         controller.restore_pair(choice, model=model, student="dmd", **OPTIONS)
     assert not controller.state.runs
 

@@ -85,7 +85,7 @@ def test_a_run_that_can_start_has_no_problem(state):
         ({"image": None}, "Choose an image to restore, or open a file."),
         ({"models": ()}, "No model was found yet"),
         ({"model": "fluo3d"}, "There is no model called 'fluo3d'; choose one of: tiny."),
-        ({"sampler": "dmd"}, "Tiny has no sampler 'dmd'; choose one of: teacher, flow, kd, mse."),
+        ({"sampler": "dmd"}, "Tiny has no sampler 'dmd'; choose one of: teacher, kd, flow, mse."),
         ({"steps": 0}, "The teacher takes 1 to 512 steps, not 0."),
         ({"samples": 0}, "0 samples cannot be drawn; ask for 1 to 4096."),
         ({"seed": -1}, "The seed is -1; give 0 or a larger whole number."),
