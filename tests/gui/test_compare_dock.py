@@ -172,10 +172,10 @@ def test_pickers_list_the_runs_that_fit_and_keep_in_step(open_dock, viewer, pair
     assert texts == [["#1 teacher, K = 5"], ["#2 kd, K = 5"]]
     assert (teacher.currentText(), student.currentText()) == ("#1 teacher, K = 5", "#2 kd, K = 5")
 
-    late = RunEntry(10, "teacher Heun-8", "teacher", pair[0].image_key, 16, state="running")
+    late = RunEntry(10, "teacher-8", "teacher", pair[0].image_key, 16, state="running")
     state.runs.append(late)
     state.compare.teacher = late
-    qtbot.waitUntil(lambda: teacher.currentText() == "#10 teacher Heun-8 (running)")
+    qtbot.waitUntil(lambda: teacher.currentText() == "#10 teacher-8 (running)")
 
     teacher.setCurrentIndex(teacher.findText("#1 teacher, K = 5"))
     teacher.activated.emit(teacher.currentIndex())

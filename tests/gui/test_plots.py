@@ -41,7 +41,7 @@ def counts(teacher=TEACHER, student=STUDENT, **changes):
         "id": "puncta_count",
         "title": "puncta count",
         "unit": "puncta",
-        "teacher": Series("#1 teacher Heun-8", np.array(teacher)),
+        "teacher": Series("#1 teacher-8", np.array(teacher)),
         "student": Series("#2 student kd-1", np.array(student)),
     }
     return Pair(**{**fields, **changes})
@@ -106,14 +106,14 @@ def test_a_run_without_samples_leaves_the_other_alone(plot):
 
 def test_numbers_that_are_none_are_left_out(plot):
     plot.show(counts([41, np.nan, 42, np.inf]))
-    assert plot.legend["teacher"].startswith("#1 teacher Heun-8: K = 2, mean ▼ 41.5")
+    assert plot.legend["teacher"].startswith("#1 teacher-8: K = 2, mean ▼ 41.5")
     assert plot.drawn("teacher")[1].sum() == pytest.approx(100)
 
 
 def test_the_legend_tells_how_many_samples_their_mean_and_unit(plot):
     plot.show(counts())
     assert plot.legend == {
-        "teacher": "#1 teacher Heun-8: K = 4, mean ▼ 42.5, SD 1.7 puncta",
+        "teacher": "#1 teacher-8: K = 4, mean ▼ 42.5, SD 1.7 puncta",
         "student": "#2 student kd-1: K = 5, mean ▼ 39.2, SD 1.3 puncta",
     }
     assert plot.axes == ("puncta per sample", "samples (%)")
@@ -176,8 +176,8 @@ def test_numbers_are_saved_as_a_table(plot, tmp_path):
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["role"], row["run"], row["draw"], float(row["value"])) for row in rows] == [
-        ("teacher", "#1 teacher Heun-8", "1", 41.0),
-        ("teacher", "#1 teacher Heun-8", "2", 42.0),
+        ("teacher", "#1 teacher-8", "1", 41.0),
+        ("teacher", "#1 teacher-8", "2", 42.0),
         ("student", "#2 student kd-1", "1", 38.5),
     ]
     assert {row["unit"] for row in rows} == {"puncta"}

@@ -512,7 +512,7 @@ def test_nothing_is_clipped_or_wider_than_the_dock(
     name = "a_very_long_name_of_a_measurement_from_a_microscope_2026_11_20_0001"
     viewer.add_image(np.ones((2, 40, 40), np.uint16), name=name)
     frame, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    entry = RunEntry(1, "teacher Heun-24", "teacher", 1, 16, state="failed", message=name * 2)
+    entry = RunEntry(1, "teacher-24", "teacher", 1, 16, state="failed", message=name * 2)
     entry.warnings = (f"{name} is dimmer than the model was trained on",)
     session.state.runs.append(entry)
     click(dock, "region_shape")

@@ -188,7 +188,7 @@ def test_quitting_a_worker_cancels_its_task_and_nothing_else(qapp):
 
 
 def test_napari_asks_about_a_job_by_its_title(make_job):
-    assert str(NamedTask(make_job(title="cell, teacher Heun-8"))) == "cell, teacher Heun-8"
+    assert str(NamedTask(make_job(title="cell, teacher-8"))) == "cell, teacher-8"
 
 
 def test_python_warnings_of_jobs_are_logged_and_those_of_others_shown_as_before(

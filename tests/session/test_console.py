@@ -36,8 +36,8 @@ def choice(measured):
 @pytest.mark.parametrize(
     ("options", "label", "samples"),
     [
-        ({}, "teacher Heun-3", 16),
-        ({"sampler": "teacher", "steps": 5}, "teacher Heun-5", 16),
+        ({}, "teacher-3", 16),
+        ({"sampler": "teacher", "steps": 5}, "teacher-5", 16),
         ({"sampler": "kd", "samples": 2}, "kd-1", 2),
         ({"sampler": "flow", "steps": 1}, "flow-1", 16),
         ({"sampler": "mse"}, "mse, point estimate", 1),
@@ -108,7 +108,7 @@ def test_a_pair_that_is_typed_is_read_once_and_can_be_compared(controller, measu
     assert [len(job.result(60)) for job in jobs] == [4, 4]
     ended(*controller.state.runs)
     assert len(reads) == 1
-    assert [entry.label for entry in controller.state.runs] == ["teacher Heun-3", "kd-1"]
+    assert [entry.label for entry in controller.state.runs] == ["teacher-3", "kd-1"]
     assert controller.state.compare.problem == ""
 
 
@@ -122,8 +122,8 @@ def test_a_pair_of_a_layer_is_called_by_it_read_once_and_not_drawn_twice(control
 
     held = replace(choice, read=read)
     jobs = controller.restore_pair(held, student="kd", **OPTIONS)
-    assert [job.title for job in jobs] == ["cell, teacher Heun-3", "cell, kd-1"]
-    with pytest.raises(RunError, match=r"cell, teacher Heun-3 .* already"):
+    assert [job.title for job in jobs] == ["cell, teacher-3", "cell, kd-1"]
+    with pytest.raises(RunError, match=r"cell, teacher-3 .* already"):
         controller.restore_pair(held, student="kd", **OPTIONS)
     let_go.set()
     ended(*controller.state.runs)

@@ -28,7 +28,7 @@ def test_models_are_read_with_their_samplers(tiny):
     assert [one.name for one in tiny.samplers] == ["teacher", "kd", "flow", "mse"]
     assert tiny.students == ("kd", "flow")
     labels = [one.label() for one in tiny.samplers]
-    assert labels == ["teacher Heun-3", "kd-1", "flow-2", "mse, point estimate"]
+    assert labels == ["teacher-3", "kd-1", "flow-2", "mse, point estimate"]
 
 
 def test_a_model_that_cannot_be_used_says_why(tiny_model, tmp_path):

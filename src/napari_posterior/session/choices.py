@@ -86,7 +86,7 @@ class SamplerChoice:
         return describe(self._part, steps=steps, precision=precision)
 
     def label(self, steps: int | None = None) -> str:
-        """Words for a list of runs: ``"teacher Heun-8"``, ``"kd-1"``."""
+        """Words for a list of runs: ``"teacher-8"``, ``"kd-1"``."""
         return label_of(self.info(steps))
 
 
@@ -141,11 +141,9 @@ class DeviceChoice:
 
 
 def label_of(info: SamplerInfo) -> str:
-    """Words for a sampler in a list of runs: ``"teacher Heun-8"``, ``"kd-1"``."""
+    """Words for a sampler in a list of runs: ``"teacher-8"``, ``"kd-1"``."""
     if info.role == "point":
         return f"{info.name}, point estimate"
-    if info.role == "teacher":
-        return f"{info.name} {info.solver.capitalize()}-{info.steps}"
     return f"{info.name}-{info.steps}"
 
 

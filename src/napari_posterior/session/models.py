@@ -138,7 +138,7 @@ class RunEntry:
     number : int
         From 1, in the order of asking.
     label : str
-        ``"teacher Heun-8"``.
+        ``"teacher-8"``.
     role : str
         ``"teacher"``, ``"student"`` or ``"point"``.
     image_key : Hashable
@@ -182,7 +182,7 @@ class RunEntry:
 
     @property
     def title(self) -> str:
-        """Words for a list: ``"#3 teacher Heun-8, K = 32"``."""
+        """Words for a list: ``"#3 teacher-8, K = 32"``."""
         return f"#{self.number} {self.label}, K = {self.samples}"
 
 

@@ -31,7 +31,7 @@ class Series:
     Parameters
     ----------
     name : str
-        What the run is called, as in ``"#3 teacher Heun-8"``.
+        What the run is called, as in ``"#3 teacher-8"``.
     values : ndarray, (K,)
         One for each sample; what is not finite is left out of the plot.
     """

@@ -14,7 +14,7 @@ __all__ = ["name_of", "pairs_of", "report_of"]
 
 
 def name_of(entry: RunEntry | None, role: str) -> str:
-    """Return what a run is called in a legend: ``"#3 teacher Heun-8"``."""
+    """Return what a run is called in a legend: ``"#3 teacher-8"``."""
     if entry is None:
         return role
     label = entry.label if entry.label.startswith(role) else f"{role} {entry.label}"
