@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_posterior.bundles.card import POINT
+from napari_posterior.bundles.card import MSE, POINT
 from napari_posterior.bundles.checksums import check_files
 from napari_posterior.bundles.info import describe
 from napari_posterior.bundles.parts import by_sampler, read_parts
@@ -165,7 +165,7 @@ class Bundle:
             If the sampler cannot take these steps, precision or tile.
         """
         info = self.info(name, steps=steps, precision=precision)
-        if info.weights == self._parts[POINT].weights.sha256:
+        if info.role == "point" and MSE not in self._parts:
             return PointSampler(name)
         module = self._net(self._part(name), torch.device(device))
         net: VelocityNet = Autocast(module) if precision == "bfloat16" else module
