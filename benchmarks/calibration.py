@@ -35,6 +35,7 @@ import multiprocessing
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -49,6 +50,11 @@ from napari_posterior.physics.psf import Psf
 from napari_posterior.physics.scenes import KINDS, Dice, draw_scenes
 from napari_posterior.sampling.noise import canvas
 from napari_posterior.training.batches import MARGIN, TrainingRange, add_second, measure_scenes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_posterior.sampling.conditioning import Condition
 
 SIZE = 64
 HELD_OUT_SEED = 7_000_001
@@ -109,17 +115,14 @@ def measure_kind(
     trained = TrainingRange(**_ranges(bundle))
     for number, scene in enumerate(draw_held_out(kind, scenes, trained, alone=alone)):
         condition = conditioner.prepare(scene.measurement)
-        z = canvas(range(samples), condition.padded_shape, seed=number)
-        ends = torch.stack([torch.zeros_like(z[0]), torch.ones_like(z[0])])
-        centre, above = condition.decode(ends).numpy()
-        spread = above - centre
+        noise = noise_of(condition, samples, seed=number)
+        z = noise(0)
         point = mse.draw(z[:1], condition)[0].numpy()
-        fresh = partial(_fresh, samples, condition.padded_shape, number)
-        unit = math.sqrt(float((spread**2).mean()))
+        unit = unit_of(condition)
         scale = float(conditioner.stats([scene.measurement]).photon_scale)
         per_scale.append((unit / scale) ** 2)
         for name, sampler in draws.items():
-            x = sampler.draw(z, condition, fresh=fresh).numpy()
+            x = sampler.draw(z, condition, fresh=noise).numpy()
             scores[name].append(
                 score_blocks(x / unit, scene.x / unit, block=SIZE, generator=generator)
             )
@@ -164,8 +167,14 @@ def measure_kind(
     return figures
 
 
-def _fresh(samples: int, shape: tuple[int, int], seed: int, step: int) -> torch.Tensor:
-    return canvas(range(samples), shape, seed=seed, step=step)
+def noise_of(condition: Condition, samples: int, *, seed: int) -> Callable[[int], torch.Tensor]:
+    """Return what gives the canvases of a step; step 0 is where draws begin."""
+    return lambda step: canvas(range(samples), condition.padded_shape, seed=seed, step=step)
+
+
+def unit_of(condition: Condition) -> float:
+    """Return the root mean square of the point estimate's spread, in photoelectrons per pixel."""
+    return math.sqrt(float(condition.spread[..., :SIZE, :SIZE].square().mean()))
 
 
 def print_table(kind: str, figures: dict) -> None:

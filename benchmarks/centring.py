@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from calibration import SIZE, draw_held_out
+from calibration import SIZE, draw_held_out, unit_of
 from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.bundles.catalogue import find_model
 from napari_posterior.bundles.parts import read_parts
@@ -120,14 +120,6 @@ def restore(arm: Arm, model: str, plan: TrainingPlan, checkpoint: Path, scenes, 
         yield sampler.draw(z, condition).numpy()
 
 
-def unit_of(conditioner: Conditioner, measurement) -> float:
-    """Return the root mean square of the point estimate's spread, in photoelectrons."""
-    condition = conditioner.prepare(measurement)
-    zero = torch.zeros(1, 1, *condition.padded_shape)
-    low, high = condition.decode(torch.cat([zero, zero + 1]))
-    return float((high - low).square().mean().sqrt())
-
-
 def main() -> None:
     """Train, restore and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -142,7 +134,7 @@ def main() -> None:
     plan = TrainingPlan(steps=options.steps, processes=options.processes)
     scenes = [s for kind in KINDS for s in draw_held_out(kind, options.scenes, plan.trained)]
     conditioner = open_bundle(find_model(options.model)).conditioner()
-    units = [unit_of(conditioner, scene.measurement) for scene in scenes]
+    units = [unit_of(conditioner.prepare(scene.measurement)) for scene in scenes]
     first: np.ndarray | None = None
     print(f"{options.steps} steps; {len(scenes)} scenes, K = {options.samples}")
     for arm in ARMS:

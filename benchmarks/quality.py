@@ -42,7 +42,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from calibration import SIZE, Scene, draw_held_out
+from calibration import SIZE, Scene, draw_held_out, noise_of, unit_of
 from napari_posterior.bundles.bundle import Bundle, open_bundle
 from napari_posterior.bundles.catalogue import find_model
 from napari_posterior.bundles.write import write_evaluation
@@ -50,7 +50,6 @@ from napari_posterior.checks.intervals import delete_one
 from napari_posterior.checks.truth import LEVELS, attainable, score_blocks
 from napari_posterior.physics.likelihood import Likelihood
 from napari_posterior.physics.scenes import KINDS
-from napari_posterior.sampling.noise import canvas
 from napari_posterior.statistics import evaluate, get_statistic, make_context
 from napari_posterior.training.batches import TrainingRange
 
@@ -94,16 +93,15 @@ def measure_scene(kind: str, scene: Scene, bundle: Bundle, *, samples: int, seed
     """Restore one scene; what is summed over scenes, tops and bottoms of the ratios."""
     conditioner = bundle.conditioner()
     condition = conditioner.prepare(scene.measurement)
-    noise_at = partial(canvas, range(samples), condition.padded_shape, seed=seed)
-    z = noise_at()
-    x = bundle.sampler("teacher").draw(z, condition, fresh=lambda i: noise_at(step=i)).numpy()
+    noise = noise_of(condition, samples, seed=seed)
+    z = noise(0)
+    x = bundle.sampler("teacher").draw(z, condition, fresh=noise).numpy()
     point = bundle.sampler("mse").draw(z[:1], condition)[0].numpy()
-    spread = condition.spread[0, 0, :SIZE, :SIZE].numpy()
-    measured, noise = condition.maps[0, :2, :SIZE, :SIZE].numpy()
-    unit = math.sqrt(float((spread**2).mean()))
+    measured, sd = condition.maps[0, :2, :SIZE, :SIZE].numpy()
+    unit = unit_of(condition)
     every = np.ones(scene.x.shape, bool)
     row = score_pixels(x / unit, scene.x / unit, every, "all", seed)
-    row |= score_pixels(x / unit, scene.x / unit, measured > SIGNAL_SD * noise, "signal", seed)
+    row |= score_pixels(x / unit, scene.x / unit, measured > SIGNAL_SD * sd, "signal", seed)
     error = ((x.mean(0) - scene.x) ** 2).mean() - x.var(0, ddof=1).mean() / samples
     row["gain"] = 10 * math.log10(((point - scene.x) ** 2).mean() / max(float(error), 1e-12))
     objects = torch.from_numpy(np.concatenate([scene.x[None], x]).astype(np.float32))

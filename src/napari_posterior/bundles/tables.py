@@ -42,9 +42,9 @@ def _tables(value: Mapping[str, JsonValue]) -> list[str]:
     lines = []
     for columns, rows in tables.items():
         named = any(name for name, _ in rows)
-        cells = [["", *columns], *([name, *row.values()] for name, row in rows)]
-        lines += [_line(one if named else one[1:]) for one in cells]
-        lines.insert(len(lines) - len(rows), "|" + "---|" * (len(columns) + named))
+        first = 0 if named else 1
+        lines += [_line(["", *columns][first:]), "|" + "---|" * (len(columns) + named)]
+        lines += [_line([name, *row.values()][first:]) for name, row in rows]
         lines.append("")
     return lines
 

@@ -43,10 +43,10 @@ def pack_weights(state: Mapping[str, Tensor], dtype: str) -> bytes:
     for key in sorted(state):
         value = state[key].detach().to("cpu")
         if not value.is_floating_point():
-            raise ModelError(f"the tensor {key} is {value.dtype}; only floating point is stored")
+            raise ModelError(f"the weight {key} is {value.dtype}; only floating point is stored")
         value = value.to(_STORED[dtype]).contiguous().clone()
         if not torch.isfinite(value).all():
-            raise ModelError(f"the tensor {key} is not finite as {dtype}; store it as float32")
+            raise ModelError(f"the weight {key} is not finite as {dtype}; store it as float32")
         stored[key] = value
     return bytes(save(stored))
 
@@ -104,10 +104,10 @@ def load_weights(net: nn.Module, path: Path, expected: FileRecord) -> None:
         if key not in state:
             raise ModelError(f"the file {path} lacks the weight {key} of its network")
         if key not in wanted:
-            raise ModelError(f"the file {path} holds the tensor {key} that its network lacks")
+            raise ModelError(f"the file {path} holds the weight {key} that its network lacks")
         if wanted[key].shape != state[key].shape:
             raise ModelError(
-                f"the tensor {key} in {path} has shape {tuple(state[key].shape)} and its network "
+                f"the weight {key} in {path} has shape {tuple(state[key].shape)} and its network "
                 f"needs {tuple(wanted[key].shape)}"
             )
     net.load_state_dict(state, strict=True)
