@@ -5,6 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from napari.resources import LOADING_GIF_PATH
+from qtpy.QtGui import QMovie
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_posterior.session.models import RunEntry
 from napari_posterior.session.progress import Progress
@@ -14,8 +17,15 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def bars():
-    bars = ActivityBars(interval=0)
+def window(qtbot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    return window
+
+
+@pytest.fixture
+def bars(window):
+    bars = ActivityBars(window, interval=0)
     yield bars
     bars.close()
 
@@ -53,8 +63,22 @@ def test_a_bar_goes_to_and_fro_until_the_total_is_known(bars, make_entry):
     assert bar.desc.removesuffix(": ").endswith("4 of 16 samples, 8 s left")
 
 
-def test_a_bar_changes_at_most_once_in_its_interval(make_entry):
-    bars, entry = ActivityBars(interval=60), make_entry()
+def test_a_picture_that_moves_is_slow_while_there_are_bars(bars, window, make_entry):
+    label, movie = QLabel(window), QMovie(LOADING_GIF_PATH)
+    label.setMovie(movie)
+    first, second = make_entry(1), make_entry(2)
+    bars.refresh([first, second])
+    assert movie.speed() == 20
+    first.state = "done"
+    bars.refresh([first, second])
+    assert movie.speed() == 20
+    second.state = "cancelled"
+    bars.refresh([first, second])
+    assert movie.speed() == 100
+
+
+def test_a_bar_changes_at_most_once_in_its_interval(window, make_entry):
+    bars, entry = ActivityBars(window, interval=60), make_entry()
     try:
         entry.progress = Progress(sentence="loading the model")
         bars.refresh([entry])

@@ -12,6 +12,7 @@ from napari_posterior.runs.events import (
     Preview,
     SampleDone,
     Started,
+    StepDone,
     Warned,
 )
 from napari_posterior.session.progress import ENDED
@@ -75,7 +76,8 @@ class RunFollower:
         job, layers = entry.job, self._layers
         if job is None:
             return
-        _look_at(entry, job)
+        if not isinstance(event, StepDone | Preview):  # these come often, and `refresh` is for them
+            _look_at(entry, job)
         if job.live is not None and entry.folder is None:
             entry.folder = job.live.path
         if isinstance(event, Warned):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from napari.utils.progress import cancelable_progress
+from qtpy.QtWidgets import QLabel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from qtpy.QtWidgets import QWidget
 
     from napari_posterior.session.models import RunEntry
 
@@ -19,6 +23,12 @@ _PERCENT = 100
 
 _INTERVAL = 1.0
 """Seconds between two changes of a bar: at each napari lets Qt paint the whole window."""
+
+_CALM = 20
+"""Per cent of its speed at which napari's picture of work in progress turns while a bar is shown.
+
+It would have Qt compose the whole window 33 times a second, and those who sample wait for that.
+"""
 
 
 class RunBar(cancelable_progress):
@@ -90,12 +100,16 @@ class ActivityBars:
 
     Parameters
     ----------
+    window : QWidget
+        Where they are shown; held weakly.
     interval : float
         Seconds in which a bar changes at most once.
     """
 
-    def __init__(self, *, interval: float = _INTERVAL) -> None:
+    def __init__(self, window: QWidget, *, interval: float = _INTERVAL) -> None:
+        self._window = weakref.ref(window)
         self._interval = interval
+        self._speed = _PERCENT
         self._bars: dict[RunEntry, RunBar] = {}
         self._asked = False
         self._busy = False
@@ -138,6 +152,8 @@ class ActivityBars:
         for entry in entries:
             if entry.state == "running" and not self._closed:
                 self._show(entry)
+        if not self._closed:  # its window may be gone
+            self._turn_pictures(_CALM if self._bars else _PERCENT)
 
     def _show(self, entry: RunEntry) -> None:
         job, progress = entry.job, entry.progress
@@ -156,3 +172,13 @@ class ActivityBars:
         bar = self._bars.pop(entry, None)
         if bar is not None and not bar.disable:  # else it was closed with the window it was in
             bar.close()
+
+    def _turn_pictures(self, speed: int) -> None:
+        """Let pictures that move do so at so many per cent of their speed."""
+        if speed == self._speed:
+            return
+        self._speed = speed
+        window = self._window()
+        for label in () if window is None else window.findChildren(QLabel):
+            if (movie := label.movie()) is not None:
+                movie.setSpeed(speed)

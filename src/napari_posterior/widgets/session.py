@@ -22,6 +22,7 @@ from napari_posterior.session.problems import sentence_of
 from napari_posterior.session.queue import JobQueue
 from napari_posterior.widgets.activity import ActivityBars
 from napari_posterior.widgets.console import compare_runs, find_image
+from napari_posterior.widgets.pace import Pace
 from napari_posterior.widgets.runner import QtRunner
 from napari_posterior.widgets.window import WindowWatch, main_window_of
 
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Session", "session"]
 
 _LOG = logging.getLogger(__name__)
-
-_TICK_MS = 100
-"""Milliseconds between two looks at what runs."""
 
 _IDLE_MS = 1500
 """Milliseconds before torch is asked for devices: long after the dock that wants them is up."""
@@ -107,11 +105,11 @@ class Session(QObject):
         self._asked_for_devices = False
         self._layers: LayerSide = ViewerLayers(viewer) if layers is None else layers
         self._runner = QtRunner()
-        self._activity = ActivityBars()
+        self._activity = ActivityBars(window)
         self.state = SessionState()
         self.controller = Controller(self.state, queue=JobQueue(self._runner), layers=self._layers)
+        self._pace = Pace(window)
         self._timer = QTimer(self)
-        self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._tick)
         self._idle = QTimer(self)
         self._idle.setInterval(_IDLE_MS)
@@ -285,7 +283,7 @@ class Session(QObject):
 
     def _on_busy(self, busy: bool) -> None:
         if busy:
-            self._timer.start()
+            self._timer.start(self._pace.wait())
             self.look_for_devices()  # the job brings in torch anyway
         else:
             self._timer.stop()
@@ -299,6 +297,7 @@ class Session(QObject):
             self.controller.refresh()
             self._layers.refresh()
             self._activity.refresh(self.state.runs)
+            self._timer.setInterval(self._pace.wait())
         except Exception:  # ten times a second would be too often to tell of it
             self._timer.stop()
             _LOG.exception("progress is not shown any more")
