@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_posterior.api import compare, list_models, load_model, open_run, restore
     from napari_posterior.api.calibration import calibrate_camera
+    from napari_posterior.api.colocalising import colocalise
+    from napari_posterior.api.measuring import measure, measure_objects
+    from napari_posterior.api.sites import compare_puncta
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.camera_files import read_camera
     from napari_posterior.physics.psf import Psf
@@ -25,9 +28,13 @@ __all__ = [
     "Psf",
     "__version__",
     "calibrate_camera",
+    "colocalise",
     "compare",
+    "compare_puncta",
     "list_models",
     "load_model",
+    "measure",
+    "measure_objects",
     "open_run",
     "read_camera",
     "restore",
@@ -39,9 +46,13 @@ _HOME_OF = {
     "Camera": "napari_posterior.physics.camera",
     "Psf": "napari_posterior.physics.psf",
     "calibrate_camera": "napari_posterior.api.calibration",
+    "colocalise": "napari_posterior.api.colocalising",
     "compare": "napari_posterior.api",
+    "compare_puncta": "napari_posterior.api.sites",
     "list_models": "napari_posterior.api",
     "load_model": "napari_posterior.api",
+    "measure": "napari_posterior.api.measuring",
+    "measure_objects": "napari_posterior.api.measuring",
     "open_run": "napari_posterior.api",
     "read_camera": "napari_posterior.physics.camera_files",
     "restore": "napari_posterior.api",

@@ -15,6 +15,7 @@ from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.measurement import Measurement
 from napari_posterior.physics.psf import Psf
 from napari_posterior.statistics import (
+    Region,
     connection,
     connections,
     evaluate,
@@ -192,3 +193,60 @@ def test_the_same_sample_gives_the_same_numbers_and_a_constant_changes_none(cont
     assert read("filament_length", image.astype(np.float32) + 64.0, context) == pytest.approx(
         found, rel=0.02
     )
+
+
+def halves(shape, column):
+    left = np.zeros(shape, bool)
+    left[:, :column] = True
+    return Region("left", left), Region("right", ~left)
+
+
+def test_length_in_regions_that_share_out_the_plane_adds_up(context) -> None:
+    image = line((60, 160), (20.0, 20.0), (40.0, 140.0), height=4 * filament_threshold(context))
+    known = replace(context, pixel_size=(0.1, 0.1), unit="micrometer")
+    for name, key in (("filament_length", ""), ("filament_length_um", "")):
+        parts = [
+            evaluate(get_statistic(name), [image], [known], region=one)[key]
+            for one in halves((60, 160), 60)
+        ]
+        assert sum(parts) == pytest.approx(read(name, image, known)[key])
+        assert parts[0] / sum(parts) == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_an_edge_of_a_region_prunes_nothing(context) -> None:
+    image = line((60, 160), (30.0, 20.0), (30.0, 140.0), height=4 * filament_threshold(context))
+    corner = np.zeros((60, 160), bool)
+    corner[:, 100:103] = True
+    found = evaluate(
+        get_statistic("filament_length"), [image], [context], region=Region("strip", corner)
+    )
+    assert found[""] == pytest.approx(3.0)
+
+
+def test_fragments_that_touch_a_region_are_counted_in_it(context) -> None:
+    height = 4 * filament_threshold(context)
+    image = sum(
+        line((120, 120), (row, left), (row, right), height=height)
+        for row, left, right in ((20.0, 10.0, 50.0), (60.0, 10.0, 110.0), (100.0, 70.0, 110.0))
+    )
+    counts = [
+        evaluate(get_statistic("filament_fragments"), [image], [context], region=one)[""]
+        for one in halves((120, 120), 60)
+    ]
+    assert counts == [2, 2]
+    assert read("filament_fragments", image, context)[""] == 3
+
+
+def test_a_connection_in_a_region_stays_inside_it(context) -> None:
+    height = 4 * filament_threshold(context)
+    corners = [(80.0, 20.0), (20.0, 20.0), (20.0, 100.0), (80.0, 100.0)]
+    image = np.max([line((100, 120), *side, height=height) for side in pairwise(corners)], axis=0)
+    bottom = np.zeros((100, 120), bool)
+    bottom[50:] = True
+    asked = connection(corners[0], corners[3])
+    assert evaluate(asked, [image], [context]) == {"": 1.0}
+    assert evaluate(asked, [image], [context], region=Region("bottom", bottom)) == {"": 0.0}
+    arm = connection(corners[0], (55.0, 20.0))
+    assert evaluate(arm, [image], [context], region=Region("bottom", bottom)) == {"": 1.0}
+    empty = Region("top", np.pad(np.ones((5, 120), bool), ((0, 95), (0, 0))))
+    assert evaluate(asked, [image], [context], region=empty) == {"": 0.0}

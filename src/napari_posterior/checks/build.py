@@ -125,10 +125,17 @@ def build_report(
         "background": [c.background for c in meter.contexts],
         "fixed_from": "the measurement, before sampling",
     }
+    undefined: list[str] = []
     for one in measured:
         columns = np.split(one.values, [stacks[0].count])
-        values.append(Values(one.id, one.title, one.unit, columns[0], columns[1]))
         first, second = (column[rows] for column, rows in zip(columns, keep, strict=True))
+        if not np.isfinite(one.values).all():
+            undefined.append(_tell_undefined(one, *columns))
+            first, second = _defined(first, second, paired=paired)
+            columns = [column[np.isfinite(column)] for column in columns]
+        if min(len(first), len(second)) < MIN_SAMPLES:
+            continue
+        values.append(Values(one.id, one.title, one.unit, columns[0], columns[1]))
         findings.append(
             find_difference(one.id, one.title, one.unit, first, second, level=level, paired=paired)
         )
@@ -175,7 +182,8 @@ def build_report(
             in_pairs,
             stacks,
             pixels.scores is not None and len(pixels.scores[0].pixels) < _FEW_BLOCKS,
-        ),
+        )
+        + tuple(undefined),
         thresholds=threshold,
         familiar=familiar_numbers(measurements[plane], pixels.teacher.mean, pixels.student.mean),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -192,6 +200,26 @@ def _measure(
         if on_step is not None:
             on_step(done + sample + 1, total)
     return found
+
+
+def _defined(
+    teacher: np.ndarray, student: np.ndarray, *, paired: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out samples, or pairs, in which a statistic is not defined."""
+    there = np.isfinite(teacher), np.isfinite(student)
+    if paired:
+        both = there[0] & there[1]
+        return teacher[both], student[both]
+    return teacher[there[0]], student[there[1]]
+
+
+def _tell_undefined(one: SampleValues, teacher: np.ndarray, student: np.ndarray) -> str:
+    missing = [int((~np.isfinite(column)).sum()) for column in (teacher, student)]
+    return (
+        f"The {one.title} is not defined in {missing[0]} of {len(teacher)} teacher samples and in "
+        f"{missing[1]} of {len(student)} student samples, such as where nothing was found; they "
+        "are left out of its comparison."
+    )
 
 
 def _residual_values(

@@ -9,13 +9,13 @@ import numpy as np
 
 from napari_posterior.checks.likelihood import ResidualMeter, Residuals
 from napari_posterior.checks.trust import noise_trust
-from napari_posterior.statistics import evaluate, get_statistic, make_context
+from napari_posterior.statistics import get_statistic, make_context, quantify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_posterior.physics.measurement import Measurement
-    from napari_posterior.statistics import Statistic
+    from napari_posterior.statistics import Quantity, Statistic
 
 __all__ = ["MeasuredSample", "SampleMeter", "SampleValues"]
 
@@ -27,12 +27,12 @@ class MeasuredSample:
     Parameters
     ----------
     numbers : mapping
-        For the name of each statistic its numbers by key; ``""`` for one that is a single number.
+        For the name of each statistic its quantities by key; ``""`` for one that is a number.
     residuals : Residuals
         Agreement with the measurement.
     """
 
-    numbers: Mapping[str, Mapping[str, float]]
+    numbers: Mapping[str, Mapping[str, Quantity]]
     residuals: Residuals
 
 
@@ -115,7 +115,7 @@ class SampleMeter:
             If a statistic gives a number that is not finite.
         """
         shown, contexts = list(planes), list(self.contexts)
-        numbers = {one.name: evaluate(one, shown, contexts) for one in self.statistics}
+        numbers = {one.name: quantify(one, shown, contexts) for one in self.statistics}
         return MeasuredSample(numbers, self._residuals.measure(shown))
 
     def values(self, samples: Sequence[MeasuredSample]) -> tuple[SampleValues, ...]:
@@ -128,12 +128,12 @@ class SampleMeter:
         """
         found = []
         for one in self.statistics:
-            for key in samples[0].numbers[one.name]:
+            for key, first in samples[0].numbers[one.name].items():
                 name, title = one.name, one.title
                 if key:
                     name, title = f"{one.name}.{key}", f"{one.title}, {key.replace('_', ' ')}"
-                column = np.array([sample.numbers[one.name][key] for sample in samples])
-                found.append(SampleValues(name, title, one.unit, column))
+                column = np.array([sample.numbers[one.name][key].value for sample in samples])
+                found.append(SampleValues(name, title, first.unit, column))
         known = self.trust.expected is not None
         chi2 = np.array([sample.residuals.chi2 for sample in samples])
         return (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import napari_posterior
+from napari_posterior.cli.measuring import colocalise, list_all, measure, sites
 from napari_posterior.cli.options import (
     Device,
     Gain,
@@ -289,6 +290,10 @@ def certify_model(
     )
 
 
+app.command(short_help="Count and measure on every sample of a run.")(measure)
+app.command(short_help="Find what a student loses or invents, punctum by punctum.")(sites)
+app.command(short_help="Measure how far two channels lie in the same places.")(colocalise)
+app.command("statistics", short_help="List what can be measured.")(list_all)
 app.command(short_help="Train a point estimate and a teacher.")(train)
 app.command(short_help="Distil students from a teacher.")(distill)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_posterior.errors import InputError
 from napari_posterior.physics.psf import TARGET_SIGMA
+from napari_posterior.statistics.segmentation import object_threshold
 
 if TYPE_CHECKING:
     from napari_posterior.physics.camera import Camera
@@ -22,10 +23,14 @@ __all__ = [
     "amplitude_sd",
     "background_level",
     "make_context",
+    "measured_levels",
 ]
 
 PUNCTA_SNR: Final = 5.0
 """Signal to noise ratio of the amplitude at which a punctum is counted."""
+
+
+_PERCENTILES: Final = (1.0, 99.8)  # those by which Spotiflow scales an image
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ class StatisticContext:
         Unit of `pixel_size`.
     target_sigma : float
         Width in pixels at which x is seen.
+    camera_background : float
+        Part of `background` that the camera adds and x does not hold, photoelectrons per pixel.
+    levels : tuple of float, optional
+        Darkest and brightest structure of the measurement, photoelectrons per pixel of x; see
+        `measured_levels`.
+    object_threshold : float, optional
+        Level in x above which a pixel belongs to an object, photoelectrons per pixel.
+    region : ndarray, (H, W), optional
+        Where to measure, bool; the whole plane by default.
     """
 
     camera: Camera
@@ -57,6 +71,29 @@ class StatisticContext:
     pixel_size: tuple[float, float] | None = None
     unit: str = "pixel"
     target_sigma: float = TARGET_SIGMA
+    camera_background: float = 0.0
+    levels: tuple[float, float] | None = None
+    object_threshold: float | None = None
+    region: np.ndarray | None = field(default=None, compare=False)
+
+    @property
+    def background_in_x(self) -> float:
+        """The background as x shows it, photoelectrons per pixel."""
+        return max(self.background - self.camera_background, 0.0)
+
+    def inside(self, positions: np.ndarray) -> np.ndarray:
+        """Say for positions (n, 2) in pixels whether their pixel is in the region, (n,) bool."""
+        if self.region is None:
+            return np.ones(len(positions), bool)
+        pixels = np.rint(positions).astype(int).reshape(-1, 2)
+        rows, columns = (
+            np.clip(pixels[:, axis], 0, size - 1) for axis, size in enumerate(self.region.shape)
+        )
+        return np.asarray(self.region[rows, columns], bool)
+
+    def within(self, region: np.ndarray | None) -> StatisticContext:
+        """Return the same thresholds for a region, (H, W) bool, or for the whole plane."""
+        return replace(self, region=region)
 
     @property
     def puncta_threshold_adu(self) -> float:
@@ -104,6 +141,9 @@ def make_context(
         psf_sigma=measurement.psf.sigma,
         background=level,
         puncta_threshold=snr * sd,
+        camera_background=measurement.background,
+        levels=measured_levels(measurement),
+        object_threshold=object_threshold(measurement),
         pixel_size=pixel_size,
         unit=unit,
     )
@@ -115,10 +155,23 @@ def background_level(measurement: Measurement) -> float:
     It is the median of the measurement smoothed by its PSF: the dark background where structure
     covers less than half of the plane, else the structure's own level.
     """
-    smooth = ndimage.gaussian_filter(
-        measurement.electrons.astype(np.float64), measurement.psf.sigma, mode="reflect"
-    )
-    return max(float(np.median(smooth)), 0.0)
+    return max(float(np.median(_smooth(measurement))), 0.0)
+
+
+def measured_levels(measurement: Measurement) -> tuple[float, float]:
+    """Return the 1 and 99.8 percentiles of a measurement, photoelectrons per pixel.
+
+    The measurement is smoothed by its PSF first, so that noise does not set the levels; a constant
+    background that is not part of x is taken off.
+    """
+    low, high = np.percentile(_smooth(measurement) - measurement.background, _PERCENTILES)
+    return float(low), float(high)
+
+
+def _smooth(measurement: Measurement) -> np.ndarray:
+    light = measurement.electrons.astype(np.float64)
+    widths = (0.0,) * (light.ndim - 2) + (measurement.psf.sigma,) * 2
+    return np.asarray(ndimage.gaussian_filter(light, widths, mode="reflect"))
 
 
 def amplitude_sd(

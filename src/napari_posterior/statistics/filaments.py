@@ -2,24 +2,31 @@
 
 A row of puncta can look like a filament to a ridge filter. So the length is given at 0.8 and 1.25
 times the threshold too: that of a filament hardly changes, that of a row of puncta does.
+
+Filaments are always traced on the whole plane; a region selects from what was traced, so that its
+edge makes no ends.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from napari_posterior.errors import InputError
 from napari_posterior.physics.psf import TARGET_SIGMA
-from napari_posterior.statistics.base import FunctionStatistic, statistic
+from napari_posterior.statistics.base import FunctionStatistic
+from napari_posterior.statistics.context import StatisticContext
+from napari_posterior.statistics.lengths import in_micrometres
+from napari_posterior.statistics.registry import statistic
 from napari_posterior.statistics.skeleton import Skeleton, make_skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from napari_posterior.statistics.context import StatisticContext
 
 __all__ = [
     "connection",
@@ -35,7 +42,6 @@ __all__ = [
 _FILTER: Final = 1.5  # of the width at which x is seen: filaments are a little wider than a line
 _SHORTEST: Final = 3.0  # of the filter's width: spurs below it go, and picks reach as far
 _OTHER_THRESHOLDS: Final = (0.8, 1.25)
-_MICROMETRES: Final = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
 
 Point = tuple[float, float]
 
@@ -105,22 +111,24 @@ def trace_filaments(
     return _trace(ridge_contrast(x, target_sigma=target_sigma), threshold, target_sigma)
 
 
-@statistic(title="filament length", unit="px", combine="sum")
+@statistic(title="filament length", unit="px", combine="sum", regions=True)
 def filament_length(x: np.ndarray, context: StatisticContext) -> dict[str, float]:
     """Return the length of all filaments in pixels, also at 0.8 and 1.25 times the threshold.
 
-    Steps along diagonals count sqrt 2; what that makes of a line is told by `Skeleton.length`.
+    Steps along diagonals count sqrt 2; what that makes of a line is told by `Skeleton.length`. A
+    step over the edge of the region counts half: the lengths in regions that share out the plane
+    add up to that of the plane.
     """
     contrast = ridge_contrast(x, target_sigma=context.target_sigma)
     found = {"": 1.0} | {f"threshold_x{factor:g}": factor for factor in _OTHER_THRESHOLDS}
     threshold = filament_threshold(context)
     return {
-        key: _trace(contrast, factor * threshold, context.target_sigma).length()
+        key: _length(_trace(contrast, factor * threshold, context.target_sigma), context)
         for key, factor in found.items()
     }
 
 
-@statistic(title="filament length in micrometres", unit="µm", combine="sum")
+@statistic(title="filament length in micrometres", unit="µm", combine="sum", regions=True)
 def filament_length_um(x: np.ndarray, context: StatisticContext) -> float:
     """Return the length of all filaments in micrometres; see `filament_length`.
 
@@ -129,18 +137,20 @@ def filament_length_um(x: np.ndarray, context: StatisticContext) -> float:
     InputError
         If the pixel size is not known.
     """
-    if context.pixel_size is None or context.unit not in _MICROMETRES:
+    size = in_micrometres(context.pixel_size, context.unit)
+    if size is None:
         raise InputError(
             "filament_length_um needs the pixel size of the image in micrometres; "
             "set the scale of the image, or ask for filament_length"
         )
-    return _traced(x, context).length(context.pixel_size) * _MICROMETRES[context.unit]
+    return _length(_traced(x, context), context, size)
 
 
-@statistic(title="filament fragments", unit="fragments", combine="sum")
+@statistic(title="filament fragments", unit="fragments", combine="sum", regions=True)
 def filament_fragments(x: np.ndarray, context: StatisticContext) -> float:
-    """Count the connected fragments of all filaments."""
-    return float(_traced(x, context).fragments)
+    """Count the connected fragments of all filaments, those that touch the region."""
+    traced = _traced(x, context)
+    return float(len(np.unique(traced.fragment[context.inside(traced.positions)])))
 
 
 def connection(start: Point, end: Point, *, name: str = "connection") -> FunctionStatistic:
@@ -148,7 +158,7 @@ def connection(start: Point, end: Point, *, name: str = "connection") -> Functio
 
     Its mean over samples is the probability of the connection. Points are connected if the
     nearest skeleton pixels, at most 4.5 times the width at which x is seen away, belong to one
-    fragment.
+    fragment. With a region, the path between them must stay inside it.
 
     Parameters
     ----------
@@ -167,12 +177,12 @@ def connection(start: Point, end: Point, *, name: str = "connection") -> Functio
         for point in (start, end):
             if not all(-0.5 <= p <= n - 0.5 for p, n in zip(point, x.shape, strict=True)):
                 raise InputError(f"the point {point} lies outside the plane; pick one inside it")
-        traced = _traced(x, context)
+        traced = _cut(_traced(x, context), context)
         reach = _SHORTEST * _FILTER * context.target_sigma
         first, second = (traced.fragment_near(point, reach) for point in (start, end))
         return float(first is not None and first == second)
 
-    return FunctionStatistic(connected, name, name.replace("_", " "), "", "mean")
+    return FunctionStatistic(connected, name, name.replace("_", " "), "", "mean", regions=True)
 
 
 def connections(
@@ -195,12 +205,33 @@ def connections(
         If a point lies outside the plane.
     """
     asked = connection(start, end)
-    return np.array([asked.compute(x, context) for x in samples], np.int8)
+    return np.array([asked.measure(x, context) for x in samples], np.int8)
 
 
 def _traced(x: np.ndarray, context: StatisticContext) -> Skeleton:
     threshold = filament_threshold(context)
     return trace_filaments(x, threshold, target_sigma=context.target_sigma)
+
+
+def _length(
+    traced: Skeleton, context: StatisticContext, pixel_size: tuple[float, float] = (1.0, 1.0)
+) -> float:
+    """Return the length inside the region; a step over its edge counts half."""
+    ends = context.inside(traced.positions)[traced.steps].sum(1)
+    whole, half = (replace(traced, steps=traced.steps[ends == n]) for n in (2, 1))
+    return whole.length(pixel_size) + half.length(pixel_size) / 2
+
+
+def _cut(traced: Skeleton, context: StatisticContext) -> Skeleton:
+    """Return what lies inside the region, its fragments counted anew."""
+    if context.region is None:
+        return traced
+    kept = context.inside(traced.positions)
+    steps = (np.cumsum(kept) - 1)[traced.steps[kept[traced.steps].all(1)]]
+    count = int(kept.sum())
+    graph = coo_array((np.ones(len(steps), np.int8), (steps[:, 0], steps[:, 1])), (count, count))
+    fragment = connected_components(graph, directed=False)[1] if count else np.zeros(0, int)
+    return Skeleton(traced.positions[kept], steps, np.asarray(fragment))
 
 
 def _trace(contrast: np.ndarray, threshold: float, target_sigma: float) -> Skeleton:

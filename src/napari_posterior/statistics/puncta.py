@@ -1,71 +1,99 @@
-"""Puncta: detected with one filter of fixed width and a threshold fixed from the measurement."""
+"""Puncta: spots above an amplitude that is fixed before sampling, with their width and light."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import numpy as np
-from scipy import ndimage
 
 from napari_posterior.errors import InputError
 from napari_posterior.physics.psf import TARGET_SIGMA
-from napari_posterior.statistics.base import statistic
+from napari_posterior.statistics.base import Objects, Parameter
+from napari_posterior.statistics.context import StatisticContext
+from napari_posterior.statistics.registry import statistic
+from napari_posterior.statistics.spot_filter import as_widths, spot_response
+from napari_posterior.statistics.spot_maxima import (
+    find_maxima,
+    least_share,
+    refine,
+    with_border,
+)
+from napari_posterior.statistics.spot_scales import find_across_scales
+from napari_posterior.statistics.spot_widths import measure_spots, spot_volume
 
 if TYPE_CHECKING:
-    from napari_posterior.statistics.context import StatisticContext
+    from collections.abc import Sequence
 
-__all__ = ["Puncta", "detect_puncta", "puncta_count", "spot_response"]
+    from napari_posterior.statistics.spot_filter import Widths
 
-_LARGEST_STEP: Final = 0.6  # px, of the subpixel fit
-_CANDIDATE: Final = 0.75  # of the threshold: a spot between pixels gains by the subpixel fit
+__all__ = [
+    "CURVE_FACTORS",
+    "Puncta",
+    "count_curve",
+    "detect_puncta",
+    "found_puncta",
+    "puncta_count",
+    "puncta_curve",
+    "spot_response",
+]
+
+CURVE_FACTORS: Final = (0.5, 0.8, 1.0, 1.25, 2.0)
+"""Thresholds at which puncta are counted, in units of the one of the context."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Puncta:
-    """Detected puncta of one plane.
+    """Detected puncta of one plane or stack.
 
     Parameters
     ----------
-    positions : ndarray, (n, 2)
-        Row and column in pixels.
+    positions : ndarray, (n, d)
+        Row and column in pixels; plane, row and column in stacks.
     amplitudes : ndarray, (n,)
         Peak height above the surroundings, photoelectrons per pixel.
+    widths : ndarray, (n,)
+        Standard deviation along the last axis in pixels; along the others it is taken to be in
+        proportion to the filter. 0 where pixels do not show it, at most 3 filter widths.
+    intensities : ndarray, (n,)
+        Photoelectrons of the whole punctum above its surroundings, if it is a Gaussian.
     """
 
     positions: np.ndarray
     amplitudes: np.ndarray
+    widths: np.ndarray
+    intensities: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of puncta."""
         return len(self.amplitudes)
 
 
-def spot_response(x: np.ndarray, *, sigma: float = TARGET_SIGMA) -> np.ndarray:
-    """Return ``R = -2 sigma^2 LoG_sigma(x)``, (H, W) float64, in the unit of x.
-
-    At the centre of a Gaussian spot of width `sigma` on a flat or tilted surrounding R is the
-    spot's amplitude; at width s it is ``A * 4 s^2 sigma^2 / (s^2 + sigma^2)^2``.
-    """
-    response = ndimage.gaussian_laplace(
-        np.asarray(x, np.float64), sigma, mode="reflect", truncate=8.0
-    )
-    return np.asarray(-2.0 * sigma**2 * response)
-
-
-def detect_puncta(x: np.ndarray, threshold: float, *, sigma: float = TARGET_SIGMA) -> Puncta:
+def detect_puncta(
+    x: np.ndarray,
+    threshold: float,
+    *,
+    sigma: Widths = TARGET_SIGMA,
+    sigmas: Sequence[Widths] | None = None,
+) -> Puncta:
     """Find the local maxima of the spot response with an amplitude above `threshold`.
 
-    Maxima of 3 x 3 pixels are refined by a parabola along each axis, clipped to 0.6 px.
+    Maxima over 3^d pixels are refined by a parabola along each axis, clipped to 0.6 px. At one
+    scale the amplitude is that of `spot_response`: of a spot of width `sigma` its own, of others
+    less. With several it is that of a spot of the width that was measured.
 
     Parameters
     ----------
-    x : ndarray, (H, W)
-        One sample, photoelectrons per pixel at the target resolution.
+    x : ndarray, (H, W) or (D, H, W)
+        One sample, photoelectrons per pixel at the target resolution; or a measured plane or
+        stack, in any unit.
     threshold : float
-        Smallest amplitude, photoelectrons per pixel; fixed before sampling.
-    sigma : float
-        Width of the spots in pixels.
+        Smallest amplitude, in the unit of x; fixed before sampling.
+    sigma : float or sequence of float
+        Width of the spots in pixels, for all axes or one each.
+    sigmas : sequence of float, or of sequences of float, optional
+        Two or more widths, from small to large, for spots of several sizes; see
+        `spot_scales.find_across_scales`.
 
     Returns
     -------
@@ -74,43 +102,117 @@ def detect_puncta(x: np.ndarray, threshold: float, *, sigma: float = TARGET_SIGM
     Raises
     ------
     InputError
-        If `x` is not two-dimensional or the threshold is not positive.
+        If `x` is neither a plane nor a stack, the threshold is not positive, or widths do not fit.
     """
-    if x.ndim != 2:
-        raise InputError(f"puncta are detected plane by plane; the array has {x.ndim} axes")
-    if not threshold > 0:
-        raise InputError(f"the puncta threshold is {threshold}; give a positive amplitude")
-    response = spot_response(x, sigma=sigma)
-    highest = ndimage.maximum_filter(response, size=3, mode="reflect")
-    rows, columns = np.nonzero((response == highest) & (response > _CANDIDATE * threshold))
-    # The response of a matched spot, (1 - u) exp(-u) with u = r^2 / (4 sigma^2), is a parabola
-    # within 1 % after the cube root; without it, spots between pixels read 8 % low.
-    padded = np.cbrt(np.pad(response, 1, mode="symmetric"))
-    here = padded[rows + 1, columns + 1]
-    offsets, rise = np.zeros((len(rows), 2)), np.zeros(len(rows))
-    for axis, (dy, dx) in enumerate(((1, 0), (0, 1))):
-        before = padded[rows + 1 - dy, columns + 1 - dx]
-        after = padded[rows + 1 + dy, columns + 1 + dx]
-        offsets[:, axis], raised = _fit_peak(before, here, after)
-        rise += raised
-    amplitudes = (here + rise) ** 3
-    keep = amplitudes > threshold
-    positions = np.stack([rows, columns], axis=1) + offsets
-    return Puncta(positions[keep], amplitudes[keep])
+    _check_thresholds(threshold)
+    x = np.asarray(x)
+    if sigmas is not None:
+        return Puncta(*find_across_scales(x, threshold, sigmas))
+    positions, amplitudes = _find(x, threshold, sigma)
+    widths = as_widths(sigma, x.ndim)
+    ratios, _ = measure_spots(x, positions, widths)
+    intensities = spot_volume(ratios, amplitudes, widths)
+    return Puncta(positions, amplitudes, ratios * widths[-1], intensities)
 
 
-def _fit_peak(
-    before: np.ndarray, here: np.ndarray, after: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the offset of the maximum and the rise to it, by a parabola through three values."""
-    slope, bend = (after - before) / 2, before - 2 * here + after
-    curved = bend < 0
-    step = np.where(curved, -slope / np.where(curved, bend, -1.0), 0.0)
-    step = np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-    return step, slope * step + bend * step**2 / 2
+def count_curve(
+    x: np.ndarray,
+    thresholds: Sequence[float] | np.ndarray,
+    *,
+    sigma: Widths = TARGET_SIGMA,
+    sigmas: Sequence[Widths] | None = None,
+) -> np.ndarray:
+    """Count the puncta above each of several thresholds, filtering once.
+
+    Parameters
+    ----------
+    x, sigma, sigmas
+        As in `detect_puncta`.
+    thresholds : sequence of float
+        Smallest amplitudes, in the unit of x.
+
+    Returns
+    -------
+    ndarray, (n_thresholds,)
+        What `detect_puncta` finds at each, int64.
+    """
+    _check_thresholds(*thresholds)
+    if sigmas is None:
+        _, amplitudes = _find(np.asarray(x), min(thresholds), sigma)
+    else:
+        amplitudes = detect_puncta(x, min(thresholds), sigmas=sigmas).amplitudes
+    return _count_above(amplitudes, thresholds)
 
 
-@statistic(title="puncta count", unit="puncta", combine="sum")
-def puncta_count(x: np.ndarray, context: StatisticContext) -> float:
+@statistic(name="puncta", title="puncta", unit="puncta", regions=True)
+def found_puncta(
+    x: np.ndarray,
+    context: StatisticContext,
+    *,
+    threshold_factor: Annotated[
+        float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
+    ] = 1.0,
+) -> Objects:
+    """Return the puncta above the threshold of the context, with amplitude, light and width."""
+    threshold = threshold_factor * context.puncta_threshold
+    found = detect_puncta(x, threshold, sigma=context.target_sigma)
+    objects = Objects(
+        found.positions,
+        {
+            "amplitude": found.amplitudes,
+            "intensity": found.intensities,
+            "width": found.widths,
+        },
+        {"amplitude": "photoelectrons/px", "intensity": "photoelectrons", "width": "px"},
+    )
+    return objects.take(context.inside(found.positions))
+
+
+@statistic(title="puncta count", unit="puncta", combine="sum", regions=True)
+def puncta_count(
+    x: np.ndarray,
+    context: StatisticContext,
+    *,
+    threshold_factor: Annotated[
+        float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
+    ] = 1.0,
+) -> float:
     """Count the puncta above the threshold of the context."""
-    return float(len(detect_puncta(x, context.puncta_threshold, sigma=context.target_sigma)))
+    return float(_counts(x, context, [threshold_factor])[0])
+
+
+@statistic(title="puncta count over the threshold", unit="puncta", combine="sum", regions=True)
+def puncta_curve(x: np.ndarray, context: StatisticContext) -> dict[str, float]:
+    """Count the puncta above 0.5, 0.8, 1, 1.25 and 2 times the threshold of the context."""
+    counts = _counts(x, context, CURVE_FACTORS)
+    return {f"x{factor:g}": float(n) for factor, n in zip(CURVE_FACTORS, counts, strict=True)}
+
+
+def _counts(x: np.ndarray, context: StatisticContext, factors: Sequence[float]) -> np.ndarray:
+    thresholds = np.asarray(factors) * context.puncta_threshold
+    positions, amplitudes = _find(np.asarray(x), thresholds.min(), context.target_sigma)
+    return _count_above(amplitudes[context.inside(positions)], thresholds)
+
+
+def _find(x: np.ndarray, threshold: float, sigma: Widths) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions (n, d) and amplitudes (n,) above a threshold."""
+    bordered = with_border(x.shape)
+    bordered[(slice(1, -1),) * x.ndim] = spot_response(x, sigma=sigma)
+    least = least_share(as_widths(sigma, x.ndim))
+    found = find_maxima(bordered, least * threshold * (1 - 1e-6))
+    positions, heights = refine(bordered, found)
+    # what the pixel shows bounds it, so that no threshold finds what a lower one does not
+    amplitudes = np.minimum(heights, bordered.ravel()[found] / least)
+    keep = amplitudes > threshold
+    return positions[keep], amplitudes[keep]
+
+
+def _count_above(amplitudes: np.ndarray, thresholds: Sequence[float] | np.ndarray) -> np.ndarray:
+    below = np.searchsorted(np.sort(amplitudes), thresholds, side="right")
+    return np.asarray(len(amplitudes) - below, np.int64)
+
+
+def _check_thresholds(*thresholds: float) -> None:
+    for threshold in thresholds:
+        if not threshold > 0:
+            raise InputError(f"the puncta threshold is {threshold}; give a positive amplitude")
