@@ -29,6 +29,7 @@ from napari_posterior.widgets.compare import CompareDock
 from napari_posterior.widgets.parts import Words
 from napari_posterior.widgets.plots.histogram import HistogramPlot
 from napari_posterior.widgets.session import session
+from napari_posterior.widgets.statistic_picker import StatisticPicker
 from napari_posterior.widgets.theme import palette_of
 
 pytestmark = pytest.mark.gui
@@ -330,6 +331,61 @@ def test_the_map_of_a_finding_is_shown_and_hidden(open_dock, viewer, pair, qtbot
     assert not layer.visible
     viewer.layers.remove(layer.name)
     assert not button.isEnabled()
+
+
+def test_what_is_measured_is_ticked_in_a_list(open_dock, viewer, pair, qtbot, compare):
+    dock, state = open_dock(), session(viewer).state.compare
+    qtbot.waitUntil(lambda: len(state.offered) > 3)
+    picker = dock.findChild(StatisticPicker, "statistics")
+    qtbot.waitUntil(lambda: picker.text() == "puncta count" and len(picker.menu().actions()) > 3)
+    ticks = {action.text(): action for action in picker.menu().actions()}
+    compare(dock)
+    ticks["Mean intensity"].trigger()
+    assert state.statistics == ("puncta_count", "mean_intensity")
+    assert picker.text() == "puncta count, mean intensity"
+    qtbot.waitUntil(lambda: said(dock, "said").startswith("Press Compare"))
+    report = compare(dock)
+    assert {"puncta_count", "mean_intensity"} <= {one.id for one in report.findings}
+    find = lambda: dock.findChild(QRadioButton, "finding_mean_intensity")  # noqa: E731
+    qtbot.waitUntil(lambda: find() is not None)
+
+
+def test_a_statistic_defined_in_the_console_is_in_the_list(
+    open_dock, viewer, pair, qtbot, monkeypatch
+):
+    from napari_posterior.statistics import registry
+
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    dock, state = open_dock(), session(viewer).state.compare
+    picker = dock.findChild(StatisticPicker, "statistics")
+    qtbot.waitUntil(lambda: bool(picker.menu().actions()))
+    registry.statistic(title="bright area", unit="px²")(bright_area)
+    picker.menu().aboutToShow.emit()
+    assert "Bright area" in [action.text() for action in picker.menu().actions()]
+    assert state.statistics == ("puncta_count",)
+
+
+def bright_area(x, context):
+    return float((x > 50).sum())
+
+
+def test_the_last_statistic_cannot_be_taken_away(open_dock, viewer, pair, qtbot):
+    dock, state = open_dock(), session(viewer).state.compare
+    picker = dock.findChild(StatisticPicker, "statistics")
+    qtbot.waitUntil(lambda: bool(picker.menu().actions()))
+    [only] = [action for action in picker.menu().actions() if action.isChecked()]
+    only.trigger()
+    assert only.isChecked()
+    assert state.statistics == ("puncta_count",)
+
+
+def test_a_statistic_with_parameters_stays_when_others_are_ticked(open_dock, viewer, pair, qtbot):
+    dock, state = open_dock(), session(viewer).state.compare
+    picker = dock.findChild(StatisticPicker, "statistics")
+    state.statistics = ("filament_length(threshold_factor=2.0)",)
+    qtbot.waitUntil(lambda: picker.text().startswith("filament length"))
+    next(one for one in picker.menu().actions() if one.text() == "Total intensity").trigger()
+    assert state.statistics == ("filament_length(threshold_factor=2.0)", "total_intensity")
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from napari_posterior.layers.out import (
     share_limits,
 )
 from napari_posterior.layers.reader import get_reader, read_run
+from napari_posterior.layers.regions import regions_of_layer
 from napari_posterior.layers.side import ViewerLayers
 from napari_posterior.layers.thread import WrongThreadError, in_main_thread
 
@@ -54,6 +55,7 @@ __all__ = [
     "quantity_of",
     "read_run",
     "rectangle_of",
+    "regions_of_layer",
     "residual_layer",
     "run_layers",
     "sample_settings",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LayerPart",
+    "in_units_of",
     "plane_at",
     "rectangle_of",
     "refuse_unfit",
@@ -149,7 +150,7 @@ def rectangle_of(layer: ImageLayer, shapes: Shapes) -> tuple[slice, slice]:
     corners = np.array([shapes.data_to_world(point) for point in np.asarray(shapes.data[chosen])])
     slices = []
     for axis in (-2, -1):
-        world = corners[:, axis] * _in_units_of(layer.units[axis], shapes.units[axis])
+        world = corners[:, axis] * in_units_of(layer.units[axis], shapes.units[axis])
         pixels = (world - layer.translate[axis]) / layer.scale[axis]
         first, last = round(pixels.min(), _DIGITS), round(pixels.max(), _DIGITS)
         size = _shape(layer)[axis]
@@ -177,7 +178,7 @@ def plane_at(layer: ImageLayer, viewer: ViewerModel) -> tuple[int, ...]:
     found = []
     for axis in range(ndim - 2):
         unit = layer.units[axis]
-        factor = 1.0 if shown is None else _in_units_of(unit, shown[axis - ndim])
+        factor = 1.0 if shown is None else in_units_of(unit, shown[axis - ndim])
         pixel = (point[axis] * factor - layer.translate[axis]) / layer.scale[axis]
         index = math.floor(round(pixel, _DIGITS) + 0.5)
         if not 0 <= index < shape[axis]:
@@ -222,7 +223,7 @@ def _shape(layer: ImageLayer) -> tuple[int, ...]:
     return tuple(int(size) for size in _full_resolution(layer).shape)
 
 
-def _in_units_of(wanted: Any, given: Any) -> float:
+def in_units_of(wanted: Any, given: Any) -> float:
     """Return the factor between two units; 1 where they measure different things.
 
     napari draws such layers over each other by their numbers.

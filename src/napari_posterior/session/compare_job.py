@@ -61,16 +61,18 @@ class CompareJob(ThreadedJob["Report"]):
         title: str = "compare",
         after: Callable[[Report], Any] | None = None,
     ) -> None:
+        names = tuple(one if isinstance(one, str) else one.name for one in statistics)
         key: Hashable = (
             "compare",
             _place(teacher),
             _place(student),
-            tuple(one if isinstance(one, str) else one.name for one in statistics),
+            names,
             None if truth is None else id(truth),
             level,
         )
         super().__init__(title, lane=ANALYSIS, key=key)
         self._runs = teacher, student
+        self.statistics = names
         self._statistics, self._truth, self._level = tuple(statistics), truth, level
         self._after = after
         self.gathered: Any = None

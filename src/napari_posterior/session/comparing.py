@@ -95,7 +95,8 @@ class Comparing:
         ended = isinstance(event, Finished | Cancelled | Failed)
         try:
             if isinstance(event, Finished):
-                state.compared = teacher, student  # first: who hears of the report asks for it
+                # first: who hears of the report asks for these
+                state.compared, state.measured = (teacher, student), job.statistics
                 state.report = job.report
                 if self._layers is not None and job.gathered is not None:
                     self._layers.show_comparison(teacher, student, job.gathered)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_posterior.session.choices import DeviceChoice, ModelChoice
     from napari_posterior.session.compare_job import CompareJob
     from napari_posterior.session.restore_job import RestoreJob
+    from napari_posterior.session.statistic_choices import StatisticChoice
     from napari_posterior.session.submission import Submission
 
 __all__ = ["Controller", "LayerSide"]
@@ -86,6 +87,10 @@ class Controller:
         usable = [one.name for one in models if not one.problem]
         if usable and restore.model not in usable:
             restore.model = usable[0]
+
+    def set_statistics(self, offered: tuple[StatisticChoice, ...]) -> None:
+        """Take the statistics that there are."""
+        self.state.compare.offered = offered
 
     def set_devices(self, devices: tuple[DeviceChoice, ...]) -> None:
         """Take the devices that there are."""

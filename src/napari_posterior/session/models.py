@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_posterior.session.compare_job import CompareJob
     from napari_posterior.session.cost import Cost
     from napari_posterior.session.restore_job import RestoreJob
+    from napari_posterior.session.statistic_choices import StatisticChoice
     from napari_posterior.session.watch import SampleValues
 
 __all__ = ["CompareState", "ImageChoice", "RestoreState", "RunEntry", "SessionState"]
@@ -196,6 +197,8 @@ class CompareState:
         The runs.
     statistics : tuple of str
         Computed on every sample.
+    offered : tuple of StatisticChoice
+        The statistics that there are.
     job : CompareJob or None
         The comparison that runs, or the last one.
     state : str
@@ -204,6 +207,8 @@ class CompareState:
         How far it is.
     compared : tuple of RunEntry or None
         The runs that `report` is of; they need not be those that are chosen now.
+    measured : tuple of str
+        The statistics that `report` holds.
     report : Report or None
         The last result.
     problem : str
@@ -213,10 +218,12 @@ class CompareState:
     teacher: RunEntry | None = None
     student: RunEntry | None = None
     statistics: tuple[str, ...] = ("puncta_count",)
+    offered: tuple[StatisticChoice, ...] = ()
     job: CompareJob | None = None
     state: JobState = "idle"
     progress: Progress = field(default_factory=Progress)
     compared: tuple[RunEntry, RunEntry] | None = None
+    measured: tuple[str, ...] = ()
     report: Report | None = None
     problem: str = "Choose a run of the teacher and one of a student."
 

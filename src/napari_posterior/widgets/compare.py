@@ -122,6 +122,8 @@ class CompareDock(QWidget):
             links.add(event, self._on_news)
         self._choice.teacher.picked.connect(self._on_teacher)
         self._choice.student.picked.connect(self._on_student)
+        self._choice.statistics.picked.connect(self._on_statistics)
+        self._choice.statistics.opened.connect(self._on_list)
         self._choice.make.clicked.connect(self._on_make)
         self._obvious.clicked.connect(self._on_make)
         self._choice.compare.clicked.connect(self._on_compare)
@@ -198,6 +200,15 @@ class CompareDock(QWidget):
 
     def _on_student(self, entry: RunEntry) -> None:
         self._state.compare.student = entry
+
+    def _on_list(self) -> None:
+        """List what was defined in the console meanwhile, too."""
+        state = self._state.compare
+        self._session.look_for_statistics()
+        self._choice.statistics.show_choice(state.offered, state.statistics)
+
+    def _on_statistics(self, names: tuple[str, ...]) -> None:
+        self._state.compare.statistics = names
 
     def _on_make(self) -> None:
         if not self._has_image():

@@ -25,6 +25,7 @@ from napari_posterior.widgets.plots.intervals import IntervalPlot
 from napari_posterior.widgets.plots.panel import PlotPanel
 from napari_posterior.widgets.run_picker import RunPicker
 from napari_posterior.widgets.saving import Saver, folder_for
+from napari_posterior.widgets.statistic_picker import StatisticPicker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class Choice(QWidget):
         self._state = state
         self.teacher = RunPicker(("teacher",), hint="Choose a run", parent=self)
         self.student = RunPicker(("student", "teacher"), hint="Choose a run", parent=self)
+        self.statistics = StatisticPicker(self)
         self.make = QPushButton("Ma&ke", self)
         self.compare = QPushButton("C&ompare", self)
         self.cancel = QPushButton("&Cancel", self)
@@ -58,6 +60,7 @@ class Choice(QWidget):
             "The run of the student; K is its number of samples. A second run of the teacher shows "
             "how much two runs differ by chance",
         )
+        self.statistics.setObjectName("statistics")
         describe(
             self.make,
             "make",
@@ -77,6 +80,7 @@ class Choice(QWidget):
         rows = Rows()
         rows.add("&Teacher run", self.teacher)
         rows.add("&Student run", self.student, self.make)
+        rows.add("&Measure", self.statistics)
         lines = column(self, spacing=6)
         lines.addLayout(rows)
         lines.addLayout(side_by_side(self.compare, self.cancel, stretch=(2, 1)))
@@ -90,6 +94,7 @@ class Choice(QWidget):
         self.student.show_runs(
             [one for one in self._state.runs if one is not state.teacher], state.student
         )
+        self.statistics.show_choice(state.offered, state.statistics)
         comparing = state.state in ("waiting", "running")
         drawing = [
             f"#{one.number} {one.label}: {one.progress.sentence}."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_posterior.session.controller import Controller
     from napari_posterior.session.models import RunEntry
 
-__all__ = ["compare_runs", "find_image", "find_run"]
+__all__ = ["compare_runs", "find_image", "find_layer", "find_run"]
 
 
 def find_image(viewer: Any, image: Any) -> Any:
@@ -54,6 +54,22 @@ def find_image(viewer: Any, image: Any) -> Any:
     if choice.problem:
         raise InputError(choice.problem)
     return choice
+
+
+def find_layer(viewer: Any, layer: Any) -> Any:
+    """Return a layer by its name; a layer is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the message lists those there are.
+    """
+    if not isinstance(layer, str):
+        return layer
+    if layer not in viewer.layers:
+        names = ", ".join(one.name for one in viewer.layers) or "none"
+        raise InputError(f"there is no layer called {layer!r}; the layers are: {names}")
+    return viewer.layers[layer]
 
 
 def compare_runs(controller: Controller, teacher: Any, student: Any) -> CompareJob:

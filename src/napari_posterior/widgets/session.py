@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QThread, QTimer
 
 from napari_posterior.errors import RunError
+from napari_posterior.layers.regions import regions_of_layer
 from napari_posterior.layers.side import ViewerLayers
 from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.runs.events import Failed
@@ -20,8 +21,9 @@ from napari_posterior.session.controller import Controller
 from napari_posterior.session.models import SessionState
 from napari_posterior.session.problems import sentence_of
 from napari_posterior.session.queue import JobQueue
+from napari_posterior.session.statistic_choices import read_statistics
 from napari_posterior.widgets.activity import ActivityBars
-from napari_posterior.widgets.console import compare_runs, find_image
+from napari_posterior.widgets.console import compare_runs, find_image, find_layer, find_run
 from napari_posterior.widgets.pace import Pace
 from napari_posterior.widgets.runner import QtRunner
 from napari_posterior.widgets.window import WindowWatch, main_window_of
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from napari_posterior.session.layer_side import LayerSide
     from napari_posterior.session.models import RunEntry
     from napari_posterior.session.restore_job import RestoreJob
+    from napari_posterior.statistics import Region
 
 __all__ = ["Session", "session"]
 
@@ -120,6 +123,7 @@ class Session(QObject):
         self.state.compare.events.job.connect(self._on_comparison)
         WindowWatch(window).closed.connect(self.close)
         self._runner.call("reading the models", read_models, self._take_models)
+        self._runner.call("reading the statistics", read_statistics, self.controller.set_statistics)
 
     def __repr__(self) -> str:
         if self._closed:
@@ -228,6 +232,35 @@ class Session(QObject):
         self._ready("a comparison is asked for")
         return compare_runs(self.controller, teacher, student)
 
+    def regions(self, layer: Any, run: Any) -> tuple[Region, ...]:
+        """Take the shapes or labels of a layer as regions, for `napari_posterior.measure`.
+
+        Parameters
+        ----------
+        layer : str or napari Shapes or Labels layer
+            Where they were drawn.
+        run : RestoreJob, Run, RunEntry or path
+            What will be measured.
+
+        Returns
+        -------
+        tuple of Region
+
+        Raises
+        ------
+        InputError
+            If there is no such layer, or it holds no region on the image of the run.
+        RunError
+            If the run is not there yet, or the viewer is closed.
+        WrongThreadError
+            Off the main thread.
+        """
+        viewer = self._ready("a layer is looked at")
+        found = find_run(self.controller, run).run
+        if found is None:
+            raise RunError("this run has not ended; wait for it")
+        return regions_of_layer(find_layer(viewer, layer), found)
+
     def bring_back(self, entry: RunEntry) -> None:
         """Show a run of which no layer is there; returns at once, it is read on a worker."""
         run = entry.run
@@ -239,6 +272,11 @@ class Session(QObject):
             partial(self._layers.show_run, entry, run),
             self._on_unreadable,
         )
+
+    def look_for_statistics(self) -> None:
+        """List the statistics again: quick, once they were read when the session began."""
+        if self.state.compare.offered:
+            self.controller.set_statistics(read_statistics())
 
     def look_for_devices(self) -> None:
         """Ask torch, on a worker, which devices there are; the first call only."""

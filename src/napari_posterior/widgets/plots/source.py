@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_posterior.widgets.plots.pair import Pair, Series, pair_of
 
 if TYPE_CHECKING:
@@ -22,8 +24,9 @@ def name_of(entry: RunEntry | None, role: str) -> str:
 
 
 def report_of(state: CompareState) -> Report | None:
-    """Return the last report where it is of the runs that are chosen."""
-    return state.report if state.compared == (state.teacher, state.student) else None
+    """Return the last report where it is of the runs and the statistics that are chosen."""
+    now = (state.teacher, state.student), state.statistics
+    return state.report if (state.compared, state.measured) == now else None
 
 
 def pairs_of(state: CompareState, report: Report | None) -> tuple[Pair, ...]:
@@ -46,8 +49,13 @@ def pairs_of(state: CompareState, report: Report | None) -> tuple[Pair, ...]:
     pairs = []
     for key, one in {**measured[1], **measured[0]}.items():
         teacher, student = (
-            Series(name, had[key].values) if key in had else Series(name)
+            Series(name, _defined(had[key].values)) if key in had else Series(name)
             for name, had in zip(names, measured, strict=True)
         )
         pairs.append(Pair(key, one.title, one.unit, teacher, student, expected=one.expected))
     return tuple(pairs)
+
+
+def _defined(values: np.ndarray) -> np.ndarray:
+    """Return the numbers of the samples that have one: nothing was found in the others."""
+    return values[np.isfinite(values)]
