@@ -15,6 +15,10 @@ class InputError(PosteriorError):
     """The image, or a number that describes it, cannot be used (NaN, RGB, too small, ...)."""
 
 
+class NotTestableError(InputError):
+    """The samples cannot answer the question: planes of one stack that were drawn separately."""
+
+
 class ModelError(PosteriorError):
     """A model bundle is unknown, incomplete or altered."""
 

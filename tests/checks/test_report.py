@@ -14,7 +14,7 @@ from napari_posterior.checks.report import FOOTER
 from napari_posterior.errors import InputError, OutputError
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.psf import Psf
-from napari_posterior.statistics import statistic
+from napari_posterior.statistics import FunctionStatistic, Objects, statistic
 
 FORBIDDEN = ("validated", "identical", "true", "safe")
 INSIDE = {"mean": 0.0, "variance": 1.0, "puncta_count": 0.0, "likelihood": 0.0}
@@ -207,6 +207,33 @@ def test_a_statistic_of_several_numbers_makes_several_findings(two_runs) -> None
     assert found["ends.low"].unit == found["ends.high"].unit == "photoelectrons/px"
     with pytest.raises(InputError, match=r"mean, variance"):
         found["ends"]
+
+
+def test_a_number_without_a_value_in_some_samples_is_compared_where_it_has_one(two_runs) -> None:
+    report = build_report(*two_runs, statistics=[sometimes_bright])
+    told = [one for one in report.warnings if "not defined in" in one]
+    assert len(told) == 1
+    [values] = [one for one in report.figures.values if one.id == "sometimes_bright.mean_height"]
+    assert np.isfinite(values.teacher).all()
+    assert 4 <= len(values.teacher) < two_runs[0].samples.shape[0]
+    assert {one.id for one in report.findings} >= {"sometimes_bright.mean_height"}
+
+
+def sometimes(x, context):
+    """Find the brightest pixel of those samples whose first pixel is above their mean corner."""
+    there = x[0, 0] > x[:2, :2].mean()
+    rows, columns = np.nonzero((x == x.max()) & there)
+    centres = np.stack([rows, columns], axis=1).astype(float)
+    return Objects(centres, {"height": x[rows, columns]}, {"height": "photoelectrons/px"})
+
+
+sometimes_bright = FunctionStatistic(sometimes, "sometimes_bright", "bright pixel", "pixels")
+
+
+def test_what_needs_whole_stacks_is_told_to_be_not_testable(two_runs) -> None:
+    report = build_report(*two_runs, statistics=["puncta_count", "puncta_count_3d"])
+    assert any("puncta count in 3-D is not testable" in one for one in report.warnings)
+    assert not any(one.id.startswith("puncta_count_3d") for one in report.findings)
 
 
 def test_progress_counts_samples(two_runs) -> None:

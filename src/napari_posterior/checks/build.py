@@ -176,14 +176,17 @@ def build_report(
         coupled=coupled,
         rho=rho,
         scope=_scope(described, stacks[0]),
-        warnings=_warnings(
-            described,
-            meter.trust,
-            in_pairs,
-            stacks,
-            pixels.scores is not None and len(pixels.scores[0].pixels) < _FEW_BLOCKS,
-        )
-        + tuple(undefined),
+        warnings=(
+            *_warnings(
+                described,
+                meter.trust,
+                in_pairs,
+                stacks,
+                pixels.scores is not None and len(pixels.scores[0].pixels) < _FEW_BLOCKS,
+            ),
+            *meter.untestable,
+            *undefined,
+        ),
         thresholds=threshold,
         familiar=familiar_numbers(measurements[plane], pixels.teacher.mean, pixels.student.mean),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_posterior.checks.likelihood import ResidualMeter, Residuals
 from napari_posterior.checks.trust import noise_trust
-from napari_posterior.statistics import get_statistic, make_context, quantify
+from napari_posterior.statistics import get_statistic, make_context, not_testable, quantify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,8 @@ class SampleMeter:
         In the order given.
     contexts : tuple of StatisticContext
         One for each plane, with the thresholds.
+    untestable : tuple of str
+        Why some of those asked for have no answer here, a sentence each.
     trust : NoiseTrust
         What is known of the noise of the measurement.
 
@@ -94,7 +96,10 @@ class SampleMeter:
         pixel_size: tuple[float, float] | None = None,
         unit: str = "pixel",
     ) -> None:
-        self.statistics = tuple(get_statistic(one) for one in statistics)
+        asked = [get_statistic(one) for one in statistics]
+        self.statistics = tuple(one for one in asked if not one.volume)
+        told = [not_testable(one) for one in asked if one.volume]
+        self.untestable = tuple(f"{one[:1].upper()}{one[1:]}." for one in told)
         self.contexts = tuple(
             make_context(one, pixel_size=pixel_size, unit=unit) for one in measurements
         )

@@ -7,7 +7,7 @@ from napari_posterior.statistics.base import FunctionStatistic, Objects, Paramet
 from napari_posterior.statistics.changes import Changes, estimate_changes, permutation_test
 from napari_posterior.statistics.channel_pairs import Colocalisation
 from napari_posterior.statistics.context import StatisticContext, make_context
-from napari_posterior.statistics.evaluate import Quantity, evaluate, quantify
+from napari_posterior.statistics.evaluate import Quantity, evaluate, not_testable, quantify
 from napari_posterior.statistics.existence import Existence, compare_sites
 from napari_posterior.statistics.filaments import (
     connection,
@@ -22,9 +22,18 @@ from napari_posterior.statistics.intensity import (
     mean_intensity,
     total_intensity,
 )
+from napari_posterior.statistics.measured_puncta import detect_in_measurement
 from napari_posterior.statistics.object_matching import MatchedObjects, match_objects
 from napari_posterior.statistics.objects import find_objects, measure_objects, objects_in
-from napari_posterior.statistics.puncta import Puncta, detect_puncta, puncta_count
+from napari_posterior.statistics.puncta import (
+    CURVE_FACTORS,
+    Puncta,
+    count_curve,
+    detect_puncta,
+    puncta_count,
+    puncta_count_3d,
+    puncta_curve,
+)
 from napari_posterior.statistics.regions import Region, region_in_polygon, regions_of_labels
 from napari_posterior.statistics.registry import (
     get_statistic,
@@ -36,6 +45,7 @@ from napari_posterior.statistics.sites import Sites, pool_sites
 from napari_posterior.statistics.table import list_objects, measure_samples, tidy
 
 __all__ = [
+    "CURVE_FACTORS",
     "Changes",
     "Colocalisation",
     "Detections",
@@ -55,6 +65,8 @@ __all__ = [
     "connections",
     "corrected_intensity",
     "corrected_mean_intensity",
+    "count_curve",
+    "detect_in_measurement",
     "detect_puncta",
     "estimate_changes",
     "evaluate",
@@ -70,10 +82,13 @@ __all__ = [
     "mean_intensity",
     "measure_objects",
     "measure_samples",
+    "not_testable",
     "objects_in",
     "permutation_test",
     "pool_sites",
     "puncta_count",
+    "puncta_count_3d",
+    "puncta_curve",
     "quantify",
     "read_detections",
     "region_in_polygon",

@@ -135,6 +135,8 @@ class Statistic(Protocol):
         What can be set.
     regions : bool
         Whether it honours the region of the context.
+    volume : bool
+        Whether it takes a stack (Z, Y, X) instead of a plane.
     """
 
     @property
@@ -149,6 +151,8 @@ class Statistic(Protocol):
     def parameters(self) -> tuple[Parameter, ...]: ...  # noqa: D102
     @property
     def regions(self) -> bool: ...  # noqa: D102
+    @property
+    def volume(self) -> bool: ...  # noqa: D102
 
     def measure(self, x: np.ndarray, context: StatisticContext) -> Value:
         """Return h(x) for one sample x of (H, W) photoelectrons per pixel."""
@@ -169,6 +173,7 @@ class FunctionStatistic:
     unit: str
     combine: Combine = "sum"
     regions: bool = False
+    volume: bool = False
     settings: tuple[tuple[str, Any], ...] = ()
 
     @functools.cached_property

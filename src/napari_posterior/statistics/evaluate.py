@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_posterior.errors import InputError
+from napari_posterior.errors import InputError, NotTestableError
 from napari_posterior.statistics.base import Objects
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_posterior.statistics.context import StatisticContext
     from napari_posterior.statistics.regions import Region
 
-__all__ = ["Quantity", "evaluate", "measure_planes", "quantify"]
+__all__ = ["Quantity", "evaluate", "measure_planes", "not_testable", "quantify"]
 
 
 class Quantity(NamedTuple):
@@ -24,6 +24,14 @@ class Quantity(NamedTuple):
 
     value: float
     unit: str
+
+
+def not_testable(chosen: Statistic) -> str:
+    """Say why a statistic of stacks has no answer on samples of planes."""
+    return (
+        f"the {chosen.title} is not testable: it needs stacks that were drawn as a whole, and the "
+        "planes of these samples were restored one by one; measure planes, or the measured stack"
+    )
 
 
 def measure_planes(
@@ -50,7 +58,11 @@ def measure_planes(
     ------
     InputError
         If the statistic does not honour regions and there is one, or the region has another shape.
+    NotTestableError
+        If the statistic takes stacks.
     """
+    if chosen.volume:
+        raise NotTestableError(not_testable(chosen))
     if region is not None:
         if not chosen.regions:
             raise InputError(

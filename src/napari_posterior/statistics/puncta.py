@@ -34,6 +34,7 @@ __all__ = [
     "detect_puncta",
     "found_puncta",
     "puncta_count",
+    "puncta_count_3d",
     "puncta_curve",
     "spot_response",
 ]
@@ -179,6 +180,23 @@ def puncta_count(
 ) -> float:
     """Count the puncta above the threshold of the context."""
     return float(_counts(x, context, [threshold_factor])[0])
+
+
+@statistic(title="puncta count in 3-D", unit="puncta", volume=True)
+def puncta_count_3d(
+    x: np.ndarray,
+    context: StatisticContext,
+    *,
+    axial_width: Annotated[
+        float, Parameter(unit="planes", minimum=0.3, doc="Width of a punctum along z.")
+    ] = 1.0,
+    threshold_factor: Annotated[
+        float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
+    ] = 1.0,
+) -> float:
+    """Count the puncta of a stack (Z, Y, X), each once whatever planes it is seen in."""
+    sigma = (axial_width, context.target_sigma, context.target_sigma)
+    return float(len(detect_puncta(x, threshold_factor * context.puncta_threshold, sigma=sigma)))
 
 
 @statistic(title="puncta count over the threshold", unit="puncta", combine="sum", regions=True)

@@ -38,6 +38,7 @@ def statistic(
     unit: str = ...,
     combine: Combine = ...,
     regions: bool = ...,
+    volume: bool = ...,
 ) -> Callable[[Function], FunctionStatistic]: ...
 def statistic(
     function: Function | None = None,
@@ -48,6 +49,7 @@ def statistic(
     unit: str = "",
     combine: Combine = "sum",
     regions: bool = False,
+    volume: bool = False,
 ) -> FunctionStatistic | Callable[[Function], FunctionStatistic]:
     """Register a function ``h(x, context)`` as a statistic; a decorator, bare or with options.
 
@@ -67,6 +69,8 @@ def statistic(
         How the planes of a stack make one number.
     regions : bool
         Whether it honours ``context.region``; it is refused for regions otherwise.
+    volume : bool
+        Whether it takes a stack (Z, Y, X): not testable where planes were restored separately.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def statistic(
     def register(given: Function) -> FunctionStatistic:
         label = name or str(getattr(given, "__name__", "statistic"))
         words = title or label.replace("_", " ")
-        made = FunctionStatistic(given, label, words, unit, combine, regions)
+        made = FunctionStatistic(given, label, words, unit, combine, regions, volume)
         register_statistic(made)
         return made
 

@@ -101,6 +101,11 @@ class SpotiflowPuncta:
         """Puncta whose centre lies in the region are counted."""
         return True
 
+    @property
+    def volume(self) -> bool:
+        """It is given planes."""
+        return False
+
     def measure(self, x: np.ndarray, context: StatisticContext) -> Objects:
         """Return the puncta of one sample and their probabilities.
 
