@@ -69,6 +69,31 @@ def test_the_card_shows_the_one_step_student_beside_the_teacher_against_itself(f
     assert high < 1
 
 
+def test_the_card_tells_of_every_student_at_every_step_count_from_shared_noise(fluo2d):
+    table = fluo2d.card.evaluation["students_held_out"]
+    assert table["scenes"] >= 200
+    assert table["samples"] >= 16
+    rows = {f"{n}, {s} step{'s' * (s > 1)}" for n in ("cd", "lmd") for s in (1, 2, 3, 4)}
+    rows |= {"kd, 1 step", "kd-euler, 1 step", "pd, 4 steps"}
+    bands = {"all", "0_to_0.05", "0.05_to_0.1", "0.1_to_0.2", "0.2_to_0.71"}
+    for figure in ("variance_ratio", "mean_gap_in_sd", "noise_correlation"):
+        assert set(table[figure]) == rows
+        for row in table[figure].values():
+            assert set(row) == bands
+            assert all(low <= value <= high for value, low, high in row.values())
+    assert set(table["puncta_count"]) == rows
+    # new noise between steps loosens the coupling; the naive recipe loses half of the spread
+    along = [table["noise_correlation"][f"cd, {n} step{'s' * (n > 1)}"]["all"] for n in (1, 2, 4)]
+    assert along[0][1] > along[1][2] > along[1][1] > along[2][2]
+    assert table["variance_ratio"]["kd-euler, 1 step"]["all"][2] < 0.6
+
+
+def test_what_was_measured_of_students_is_in_the_readme_of_the_bundle(fluo2d):
+    readme = (fluo2d.folder / "README.md").read_text(encoding="utf-8")
+    for figure in ("variance ratio", "mean gap in sd", "noise correlation", "puncta count"):
+        assert f"| {figure}, lmd, 4 steps |" in readme
+
+
 def test_students_follow_the_teacher_from_the_same_noise(fluo2d, crop):
     image, options = crop
     teacher = npo.restore(image, model=fluo2d, sampler="teacher", steps=8, samples=3, **options)
