@@ -137,7 +137,7 @@ def test_the_table_in_three_dimensions_names_the_plane():
         pixel_size=(0.1, 0.1), unit="micrometer"
     )
     assert table.columns.tolist()[1:6] == [
-        "plane [px]",
+        "plane",
         "row [px]",
         "column [px]",
         "row [um]",

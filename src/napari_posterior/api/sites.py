@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -139,5 +140,10 @@ def _positions(table: pd.DataFrame, samples: Sequence[int]) -> list[np.ndarray]:
 
 def _tell(change: Change) -> str:
     """Say how many, with the bounds."""
+    from napari_posterior.statistics.changes import FEWEST_SAMPLES
+
     shown = max(change.cross_fit, 0.0)
+    if math.isinf(change.upper):
+        few = f"{FEWEST_SAMPLES} samples of each run or more would bound it from above"
+        return f"{shown:.1f} a sample (at least {change.lower:.1f}; {few})"
     return f"{shown:.1f} a sample ({change.lower:.1f} to {change.upper:.1f})"

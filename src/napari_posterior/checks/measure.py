@@ -136,7 +136,7 @@ class SampleMeter:
             for key, first in samples[0].numbers[one.name].items():
                 name, title = one.name, one.title
                 if key:
-                    name, title = f"{one.name}.{key}", f"{one.title}, {key.replace('_', ' ')}"
+                    name, title = f"{one.name}.{key}", _title(one, key)
                 column = np.array([sample.numbers[one.name][key].value for sample in samples])
                 found.append(SampleValues(name, title, first.unit, column))
         known = self.trust.expected is not None
@@ -151,3 +151,10 @@ class SampleMeter:
                 self.trust.expected,
             ),
         )
+
+
+def _title(one: Statistic, key: str) -> str:
+    """Say in words what one of several numbers is."""
+    words = key.replace("_um2", " in µm²").replace("_", " ")
+    # the mean of a column of objects, which the unit names
+    return f"{words} of {one.unit}" if key.startswith("mean_") else f"{one.title}, {words}"

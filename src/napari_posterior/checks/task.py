@@ -52,10 +52,14 @@ def find_difference(
     if not estimate.se > 0:
         span = "no variation among these samples, so the interval has no width"
     share = "" if relative is None else f", {number(100 * relative, 2, sign=True)} %"
-    sentence = (
-        f"On average a student sample has {number(means[1], 3)}{word} and a teacher sample "
-        f"{number(means[0], 3)}: a difference of {written}{share} ({span})."
-    )
+    if unit and unit in title:  # it counts what it is called after
+        told = f"On average a student sample has {number(means[1], 3)}{word} and a teacher sample"
+    else:
+        told = (
+            f"On average the {title} is {number(means[1], 3)}{word} in a student sample and in a "
+            "teacher sample"
+        )
+    sentence = f"{told} {number(means[0], 3)}: a difference of {written}{share} ({span})."
     return Finding(
         id=key,
         title=title,

@@ -141,7 +141,7 @@ class Existence:
         axes = _AXES[-sites.positions.shape[1] :]
         columns: dict[str, Any] = {"punctum": np.arange(len(self)) + 1}
         for name, values in zip(axes, sites.positions.T, strict=True):
-            columns[f"{name} [px]"] = values
+            columns[name if name == "plane" else f"{name} [px]"] = values
         micrometres = in_micrometres(pixel_size, unit)
         if micrometres is not None:
             for name, step, values in zip(

@@ -74,7 +74,7 @@ def measure_objects(
     return Objects(centres, columns, units)
 
 
-@statistic(name="objects", title="objects", unit="objects", combine="sum", regions=True)
+@statistic(name="objects", title="number of objects", unit="objects", combine="sum", regions=True)
 def find_objects(
     x: np.ndarray,
     context: StatisticContext,

@@ -145,7 +145,7 @@ def count_curve(
     return _count_above(amplitudes, thresholds)
 
 
-@statistic(name="puncta", title="puncta", unit="puncta", regions=True)
+@statistic(name="puncta", title="number of puncta, width and light", unit="puncta", regions=True)
 def found_puncta(
     x: np.ndarray,
     context: StatisticContext,
