@@ -22,9 +22,7 @@ With `--write` the table is put into the model's card as `real_objects`.
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,11 +34,12 @@ from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.bundles.catalogue import find_model
 from napari_posterior.bundles.write import write_evaluation
 from napari_posterior.physics.psf import gaussian_blur
-from real_pairs import HEAD, Pair, measure, print_row
+from real_pairs import HEAD, Pair, add_folder, measure, print_row
 from timing import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SIZE = 192
 BLOCK = 128
@@ -131,10 +130,7 @@ def main() -> None:
     """Measure all objects, print and perhaps write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", default="fluo2d")
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument(
-        "--folder", type=Path, default=Path(os.environ.get("NAPARI_POSTERIOR_DATA", beside))
-    )
+    add_folder(parser)
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--write", action="store_true", help="put the table into the card")
     options = parser.parse_args()

@@ -214,14 +214,19 @@ def _middle(shape: tuple[int, int], size: int) -> tuple[slice, slice]:
     return slice(starts[0], starts[0] + size), slice(starts[1], starts[1] + size)
 
 
-def main() -> None:
-    """Measure all pairs, print and perhaps write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", default="fluo2d")
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where the real images lie."""
     beside = Path(__file__).parents[2] / "shared" / "data"
     parser.add_argument(
         "--folder", type=Path, default=Path(os.environ.get("NAPARI_POSTERIOR_DATA", beside))
     )
+
+
+def main() -> None:
+    """Measure all pairs, print and perhaps write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", default="fluo2d")
+    add_folder(parser)
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--write", action="store_true", help="put the table into the card")

@@ -218,7 +218,7 @@ def draw_intensity(pair: Pair) -> Figure:
 def draw_colocalisation(pair: Pair) -> Figure:
     """Show two channels that hold the same puncta in the left half, and what says so."""
     x = simulate(SCENES["puncta"])[1]
-    other = simulate(replace(SCENES["puncta"], seed=60))[1]
+    other = simulate(replace(SCENES["puncta"], seed=72))[1]
     half = x.shape[1] // 2
     second = torch.from_numpy(np.concatenate([x[:, :half], other[:, half:]], axis=1))
     noise = torch.Generator().manual_seed(SEED)
@@ -243,7 +243,8 @@ def draw_colocalisation(pair: Pair) -> Figure:
         third.errorbar(across, rows["value"], 2 * rows["se"], ms=8, capsize=4, **look)
     third.axhline(0, color=FAINT, lw=1, ls=":")
     label(third, "", "value ± 2 standard errors")
-    third.set_xticks(range(len(keys)), ["Pearson", "M1", "M2", "neighbours"])
+    third.set_xticks(range(len(keys)), ["Pearson", "M1", "M2", "near"])
+    third.set_xlim(-0.5, len(keys) - 0.5)
     third.legend(frameon=False, fontsize=14)
     return figure
 
@@ -263,6 +264,7 @@ def histogram(
     for (run, _, colour), found in zip(pair.runs, values, strict=True):
         axes.hist(found, edges, color=colour, alpha=0.25)
         axes.hist(found, edges, color=colour, histtype="step", lw=2, ls=line_of(run), label=run)
+    axes.margins(y=0.3)  # room for the legend
     label(axes, words, "samples")
     axes.legend(frameon=False, fontsize=14)
 

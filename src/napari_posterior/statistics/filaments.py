@@ -14,8 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from napari_posterior.errors import InputError
 from napari_posterior.physics.psf import TARGET_SIGMA
@@ -226,12 +224,7 @@ def _cut(traced: Skeleton, context: StatisticContext) -> Skeleton:
     """Return what lies inside the region, its fragments counted anew."""
     if context.region is None:
         return traced
-    kept = context.inside(traced.positions)
-    steps = (np.cumsum(kept) - 1)[traced.steps[kept[traced.steps].all(1)]]
-    count = int(kept.sum())
-    graph = coo_array((np.ones(len(steps), np.int8), (steps[:, 0], steps[:, 1])), (count, count))
-    fragment = connected_components(graph, directed=False)[1] if count else np.zeros(0, int)
-    return Skeleton(traced.positions[kept], steps, np.asarray(fragment))
+    return traced.select(context.inside(traced.positions))
 
 
 def _trace(contrast: np.ndarray, threshold: float, target_sigma: float) -> Skeleton:

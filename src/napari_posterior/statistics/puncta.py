@@ -42,6 +42,10 @@ __all__ = [
 CURVE_FACTORS: Final = (0.5, 0.8, 1.0, 1.25, 2.0)
 """Thresholds at which puncta are counted, in units of the one of the context."""
 
+_Factor = Annotated[
+    float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
+]
+
 
 @dataclass(frozen=True, eq=False)
 class Puncta:
@@ -150,9 +154,7 @@ def found_puncta(
     x: np.ndarray,
     context: StatisticContext,
     *,
-    threshold_factor: Annotated[
-        float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
-    ] = 1.0,
+    threshold_factor: _Factor = 1.0,
 ) -> Objects:
     """Return the puncta above the threshold of the context, with amplitude, light and width."""
     threshold = threshold_factor * context.puncta_threshold
@@ -174,9 +176,7 @@ def puncta_count(
     x: np.ndarray,
     context: StatisticContext,
     *,
-    threshold_factor: Annotated[
-        float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
-    ] = 1.0,
+    threshold_factor: _Factor = 1.0,
 ) -> float:
     """Count the puncta above the threshold of the context."""
     return float(_counts(x, context, [threshold_factor])[0])
@@ -190,9 +190,7 @@ def puncta_count_3d(
     axial_width: Annotated[
         float, Parameter(unit="planes", minimum=0.3, doc="Width of a punctum along z.")
     ] = 1.0,
-    threshold_factor: Annotated[
-        float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
-    ] = 1.0,
+    threshold_factor: _Factor = 1.0,
 ) -> float:
     """Count the puncta of a stack (Z, Y, X), each once whatever planes it is seen in."""
     sigma = (axial_width, context.target_sigma, context.target_sigma)

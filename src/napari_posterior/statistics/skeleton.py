@@ -56,6 +56,12 @@ class Skeleton:
         nearest = int(squared.argmin())
         return int(self.fragment[nearest]) if squared[nearest] <= reach**2 else None
 
+    def select(self, keep: np.ndarray) -> Skeleton:
+        """Return some of the pixels, (n,) bool, with the fragments that they form alone."""
+        number = np.cumsum(keep) - 1
+        steps = number[self.steps[keep[self.steps].all(1)]]
+        return Skeleton(self.positions[keep], steps, _components(int(keep.sum()), steps))
+
 
 def make_skeleton(mask: np.ndarray, *, shortest: float = 0.0) -> Skeleton:
     """Thin a mask to its skeleton and prune what is shorter than `shortest`.
