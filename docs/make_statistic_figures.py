@@ -219,6 +219,7 @@ def draw_colocalisation(pair: Pair) -> Figure:
     """Show two channels that hold the same puncta in the left half, and what says so."""
     x = simulate(SCENES["puncta"])[1]
     other = simulate(replace(SCENES["puncta"], seed=72))[1]
+    other += np.median(x) - np.median(other)  # on one background
     half = x.shape[1] // 2
     second = torch.from_numpy(np.concatenate([x[:, :half], other[:, half:]], axis=1))
     noise = torch.Generator().manual_seed(SEED)

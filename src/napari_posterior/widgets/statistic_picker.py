@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QMenu, QToolButton
+from qtpy.QtWidgets import QMenu, QPushButton
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class _StayingMenu(QMenu):
             super().mouseReleaseEvent(event)
 
 
-class StatisticPicker(QToolButton):
+class StatisticPicker(QPushButton):
     """A button that says what is measured, with a list to tick.
 
     Attributes
@@ -54,9 +54,8 @@ class StatisticPicker(QToolButton):
         menu.setToolTipsVisible(True)
         menu.aboutToShow.connect(self.opened)
         self.setMenu(menu)
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.setSizePolicy(self.sizePolicy().Policy.Ignored, self.sizePolicy().verticalPolicy())
+        self.setStyleSheet("text-align: left; padding-left: 7px;")  # as in the lists above it
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def show_choice(self, offered: Sequence[StatisticChoice], chosen: tuple[str, ...]) -> None:
