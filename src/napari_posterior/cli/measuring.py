@@ -14,6 +14,8 @@ from napari_posterior.errors import InputError, OutputError
 if TYPE_CHECKING:
     import pandas as pd
 
+_Csv = Annotated[Path | None, typer.Option("--out", "-o", metavar="CSV", help="File to write.")]
+
 __all__ = ["colocalise", "list_all", "measure", "sites"]
 
 
@@ -34,9 +36,7 @@ def measure(
     objects: Annotated[
         bool, typer.Option("--objects", help="A row for every punctum or object, not for a number.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="CSV", help="File to write.")
-    ] = None,
+    out: _Csv = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure every sample of a run: a table of sample, statistic, region, value."""
@@ -72,9 +72,7 @@ def sites(
     tolerance: Annotated[
         float, typer.Option(help="Difference of two probabilities that does not matter.")
     ] = 0.2,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="CSV", help="File to write.")
-    ] = None,
+    out: _Csv = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find each punctum of two runs, and how often each run has it: lost and invented ones."""
@@ -109,9 +107,7 @@ def colocalise(
     regions: Annotated[
         Path | None, typer.Option(metavar="LABELS", help="Image of labels, such as cells.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="CSV", help="File to write.")
-    ] = None,
+    out: _Csv = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure how far two channels lie in the same places, on every pair of samples."""

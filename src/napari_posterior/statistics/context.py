@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import ndimage
 
 from napari_posterior.errors import InputError
 from napari_posterior.physics.psf import TARGET_SIGMA
-from napari_posterior.statistics.segmentation import object_threshold
+from napari_posterior.statistics.segmentation import object_threshold, smooth_by_psf
 
 if TYPE_CHECKING:
     from napari_posterior.physics.camera import Camera
@@ -155,7 +154,7 @@ def background_level(measurement: Measurement) -> float:
     It is the median of the measurement smoothed by its PSF: the dark background where structure
     covers less than half of the plane, else the structure's own level.
     """
-    return max(float(np.median(_smooth(measurement))), 0.0)
+    return max(float(np.median(smooth_by_psf(measurement))), 0.0)
 
 
 def measured_levels(measurement: Measurement) -> tuple[float, float]:
@@ -164,14 +163,8 @@ def measured_levels(measurement: Measurement) -> tuple[float, float]:
     The measurement is smoothed by its PSF first, so that noise does not set the levels; a constant
     background that is not part of x is taken off.
     """
-    low, high = np.percentile(_smooth(measurement) - measurement.background, _PERCENTILES)
+    low, high = np.percentile(smooth_by_psf(measurement) - measurement.background, _PERCENTILES)
     return float(low), float(high)
-
-
-def _smooth(measurement: Measurement) -> np.ndarray:
-    light = measurement.electrons.astype(np.float64)
-    widths = (0.0,) * (light.ndim - 2) + (measurement.psf.sigma,) * 2
-    return np.asarray(ndimage.gaussian_filter(light, widths, mode="reflect"))
 
 
 def amplitude_sd(

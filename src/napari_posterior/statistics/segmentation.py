@@ -13,7 +13,7 @@ from napari_posterior.errors import InputError
 if TYPE_CHECKING:
     from napari_posterior.physics.measurement import Measurement
 
-__all__ = ["SMALLEST", "SMOOTHING", "object_threshold", "segment"]
+__all__ = ["SMALLEST", "SMOOTHING", "object_threshold", "segment", "smooth_by_psf"]
 
 SMALLEST: Final = 64.0
 """Area in pixels below which nothing is an object."""
@@ -44,17 +44,21 @@ def object_threshold(measurement: Measurement) -> float:
     """
     from skimage.filters import threshold_otsu
 
-    sigma = measurement.psf.sigma
-    light = measurement.electrons.astype(np.float64)
-    widths = (0.0,) * (light.ndim - 2) + (sigma, sigma)
-    smooth = ndimage.gaussian_filter(light, widths, mode="reflect")
+    smooth = smooth_by_psf(measurement)
     floor = float(np.percentile(smooth, _FLOOR))
     root = np.sqrt(np.clip(smooth - floor, 0.0, None))
     level = floor + float(threshold_otsu(root)) ** 2  # type: ignore[no-untyped-call]
     below = max(float(smooth[smooth <= level].mean()), 0.0)
     variance = below + measurement.camera.typical.read_noise**2
-    sd = math.sqrt(variance / math.pi) / (2 * sigma)
+    sd = math.sqrt(variance / math.pi) / (2 * measurement.psf.sigma)
     return max(level, below + _LEAST_SNR * sd) - measurement.background
+
+
+def smooth_by_psf(measurement: Measurement) -> np.ndarray:
+    """Return a measurement smoothed by its PSF plane by plane, photoelectrons per pixel."""
+    light = measurement.electrons.astype(np.float64)
+    widths = (0.0,) * (light.ndim - 2) + (measurement.psf.sigma,) * 2
+    return np.asarray(ndimage.gaussian_filter(light, widths, mode="reflect"))
 
 
 def segment(

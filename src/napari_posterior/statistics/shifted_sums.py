@@ -30,9 +30,7 @@ def gaussian_taps(width: float, reach: float = _REACH) -> np.ndarray:
     reach : float
         Where it is cut off, in widths.
     """
-    k, twice = _places(width, reach)
-    near = np.exp(-(k**2) / (2 * width**2))
-    return np.asarray(near / (twice * near).sum(), np.float32)
+    return _gaussian(width, reach)[2].astype(np.float32)
 
 
 def curved_taps(width: float, reach: float = _REACH) -> np.ndarray:
@@ -45,9 +43,7 @@ def curved_taps(width: float, reach: float = _REACH) -> np.ndarray:
     reach : float
         Where it is cut off, in widths.
     """
-    k, twice = _places(width, reach)
-    near = np.exp(-(k**2) / (2 * width**2))
-    near /= (twice * near).sum()
+    k, twice, near = _gaussian(width, reach)
     curve = ((k / width) ** 2 - 1) * near
     # cut off, the taps would answer to a level, and wrongly to a parabola
     curve -= near * (twice * curve).sum()
@@ -155,6 +151,9 @@ def smooth(
     return out
 
 
-def _places(width: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
+def _gaussian(width: float, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return places from the middle, how often each stands, and a Gaussian of sum 1 there."""
     k = np.arange(math.ceil(reach * width) + 1, dtype=np.float64)
-    return k, np.where(k > 0, 2.0, 1.0)  # those before 0 are as those after it
+    twice = np.where(k > 0, 2.0, 1.0)  # those before 0 are as those after it
+    near = np.exp(-(k**2) / (2 * width**2))
+    return k, twice, near / (twice * near).sum()
