@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from napari_posterior.statistics.adapters import Detections, read_detections
 from napari_posterior.statistics.base import FunctionStatistic, Objects, Parameter, Statistic
 from napari_posterior.statistics.changes import Changes, estimate_changes, permutation_test
 from napari_posterior.statistics.channel_pairs import Colocalisation
@@ -48,7 +47,6 @@ __all__ = [
     "CURVE_FACTORS",
     "Changes",
     "Colocalisation",
-    "Detections",
     "Existence",
     "FunctionStatistic",
     "MatchedObjects",
@@ -90,7 +88,6 @@ __all__ = [
     "puncta_count_3d",
     "puncta_curve",
     "quantify",
-    "read_detections",
     "region_in_polygon",
     "regions_of_labels",
     "register_statistic",

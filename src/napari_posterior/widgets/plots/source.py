@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_posterior.widgets.plots.pair import Pair, Series, pair_of
 
 if TYPE_CHECKING:
@@ -49,13 +47,8 @@ def pairs_of(state: CompareState, report: Report | None) -> tuple[Pair, ...]:
     pairs = []
     for key, one in {**measured[1], **measured[0]}.items():
         teacher, student = (
-            Series(name, _defined(had[key].values)) if key in had else Series(name)
+            Series(name, had[key].values) if key in had else Series(name)
             for name, had in zip(names, measured, strict=True)
         )
         pairs.append(Pair(key, one.title, one.unit, teacher, student, expected=one.expected))
     return tuple(pairs)
-
-
-def _defined(values: np.ndarray) -> np.ndarray:
-    """Return the numbers of the samples that have one: nothing was found in the others."""
-    return values[np.isfinite(values)]
