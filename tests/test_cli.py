@@ -149,12 +149,56 @@ def test_a_comparison_writes_a_report_with_pictures(
     assert done.code == 0
     report = json.loads(Path("told/report.json").read_text())
     assert {check["id"] for check in report["checks"]} >= {"mean", "puncta_count"}
-    assert all(check["verdict"] is None for check in report["checks"])
+    assert report["overall"]["verdict"] == "not enough samples"
     assert "<html" in Path("told/report.html").read_text()
     assert list(Path("told/figures").glob("*.png"))
     assert str(Path("told/report.html").absolute()) in done.out
     for check in report["checks"]:
         assert check["sentence"] in done.out
+        assert (check.get("verdict_sentence") or "") in done.out
+    assert report["overall"]["headline"] in done.out
+
+
+def test_a_comparison_is_called_again_in_its_folder(
+    restore: Callable[..., Any], command: Callable[..., Any]
+) -> None:
+    restore("--out", "t")
+    restore("--sampler", "kd", "--out", "s")
+    first = command(
+        *("compare", "t", "s", "--question", "puncta", "--tolerance", "puncta_count=20%"),
+        *("--tolerance", "variance=0.9..1.1", "--looks", "16,64", "--out", "told"),
+    )
+    again = command("compare", "t", "s", "--out", "told", "--tolerance", "mean=0.1")
+    assert (first.code, again.code) == (0, 0)
+    plan = json.loads(Path("told/plan.json").read_text())
+    assert (plan["looks"], plan["tolerances"]["preset"]) == ([16, 64], "puncta")
+    assert len(plan["ledger"]) == 2
+    given = plan["ledger"][0]["tolerances"]["given"]
+    assert given["puncta_count"] | {"origin": ""} == {
+        "kind": "relative", "low": None, "high": 0.2, "origin": ""
+    }  # fmt: skip
+    assert (given["variance"]["low"], given["variance"]["high"]) == (0.9, 1.1)
+    assert "was changed after 4 samples were looked at" in again.err
+    assert (first.out.count("(Post hoc limit.)"), again.out.count("(Post hoc limit.)")) == (0, 1)
+
+    anew = command("compare", "t", "s", "--out", "told", "--overwrite")
+    assert anew.code == 0
+    assert "whose looks are not paid for" in anew.err
+    assert Path("told/plan-1.json").is_file()
+
+
+def test_a_folder_with_the_comparison_of_other_runs_is_refused(
+    restore: Callable[..., Any], command: Callable[..., Any]
+) -> None:
+    restore("--out", "t")
+    for seed in (0, 1):
+        restore("--sampler", "kd", "--seed", seed, "--out", f"s{seed}")
+    assert command("compare", "t", "s0", "--out", "told").code == 0
+    before = Path("told/report.json").read_text()
+    refused = command("compare", "t", "s1", "--out", "told")
+    assert refused.code == 2
+    assert "the seed of the student is another one" in refused.sentence
+    assert Path("told/report.json").read_text() == before
 
 
 def test_a_report_that_is_there_is_kept_unless_it_may_be_overwritten(
@@ -365,7 +409,7 @@ def test_every_command_has_help(command: Callable[..., Any], name: str) -> None:
 
 def test_the_list_of_commands_says_each_in_whole(command: Callable[..., Any]) -> None:
     listed = command("--help").out.partition("Commands:")[2].strip().splitlines()
-    assert len(listed) == 12
+    assert len(listed) == 14
     assert all(line.endswith(".") and "..." not in line for line in listed)
 
 

@@ -10,9 +10,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_posterior.api import compare, list_models, load_model, open_run, restore
+    from napari_posterior.api import list_models, load_model, open_run, restore
     from napari_posterior.api.calibration import calibrate_camera
     from napari_posterior.api.colocalising import colocalise
+    from napari_posterior.api.comparing import compare, compare_images
+    from napari_posterior.api.experiments import (
+        check_dependence,
+        check_self_calibration,
+        estimate_cost,
+    )
     from napari_posterior.api.measuring import measure, measure_objects
     from napari_posterior.api.sites import compare_puncta
     from napari_posterior.physics.camera import Camera
@@ -28,9 +34,13 @@ __all__ = [
     "Psf",
     "__version__",
     "calibrate_camera",
+    "check_dependence",
+    "check_self_calibration",
     "colocalise",
     "compare",
+    "compare_images",
     "compare_puncta",
+    "estimate_cost",
     "list_models",
     "load_model",
     "measure",
@@ -46,9 +56,13 @@ _HOME_OF = {
     "Camera": "napari_posterior.physics.camera",
     "Psf": "napari_posterior.physics.psf",
     "calibrate_camera": "napari_posterior.api.calibration",
+    "check_dependence": "napari_posterior.api.experiments",
+    "check_self_calibration": "napari_posterior.api.experiments",
     "colocalise": "napari_posterior.api.colocalising",
-    "compare": "napari_posterior.api",
+    "compare": "napari_posterior.api.comparing",
+    "compare_images": "napari_posterior.api.comparing",
     "compare_puncta": "napari_posterior.api.sites",
+    "estimate_cost": "napari_posterior.api.experiments",
     "list_models": "napari_posterior.api",
     "load_model": "napari_posterior.api",
     "measure": "napari_posterior.api.measuring",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_posterior.checks.affine import explain_gap
 from napari_posterior.checks.gram import GramAccumulator
 from napari_posterior.checks.mean import find_mean_gap, gap_squared, mean_gap
 
@@ -86,3 +87,73 @@ def test_a_teacher_without_spread_gives_no_estimate_and_says_so() -> None:
     finding = find_mean_gap(gram_of(np.ones((8, 30)), x), level=0.9, paired=False, rho=None)
     assert finding.estimate is None
     assert "do not vary" in finding.sentence
+
+
+def test_finding_carries_what_a_verdict_needs() -> None:
+    gram = next(experiments(0.4, count=1, k=(24, 24), seed=8))
+    finding = find_mean_gap(gram, level=0.9, paired=False, rho=None)
+    assert (finding.question, finding.kind, finding.distance) == ("mean", "mean", True)
+    assert finding.p_value < 0.01
+    low, high = finding.interval
+    # the ends of the interval are where the evidence has the p-value of a tail
+    assert finding.evidence.above(low) == pytest.approx(0.05, abs=1e-6)
+    assert finding.evidence.below(high) == pytest.approx(0.05, abs=1e-6)
+
+
+def means_of(*runs):
+    return [run.mean(0) for run in runs]
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_change_of_brightness_is_recovered_and_taken_out(paired: bool) -> None:
+    found = []
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        image = generator.gamma(2.0, 1.0, 400)
+        noise = generator.normal(size=(2, 12, 400))
+        if paired:
+            noise[1] = 0.9 * noise[0] + np.sqrt(0.19) * noise[1]
+        teacher, student = image + noise[0], 1.3 * image - 0.5 + noise[1]
+        gram = gram_of(teacher, student)
+        line = explain_gap(gram, *means_of(teacher, student), paired=paired)
+        found.append((line.gain, line.offset, line.gap, line.left, line.explains))
+    gain, offset, gap, left, explains = np.mean(found, 0)
+    # without the correction for noise in the teacher's mean the gain would be 1.25
+    assert gain == pytest.approx(1.3, abs=0.012)
+    assert offset == pytest.approx(-0.5, abs=0.04)
+    assert gap == pytest.approx(np.sqrt(np.mean((0.3 * 2 - 0.5) ** 2) + 0.09 * 2), abs=0.03)
+    assert left < 0.12
+    assert explains == 1
+
+
+def test_brightness_is_told_and_does_not_change_the_estimate() -> None:
+    generator = np.random.default_rng(9)
+    image = generator.gamma(2.0, 1.0, 400)
+    teacher, student = generator.normal(size=(2, 24, 400)) + image
+    student = student + 0.3 * image
+    gram = gram_of(teacher, student)
+    line = explain_gap(gram, *means_of(teacher, student), paired=False)
+    told = find_mean_gap(gram, level=0.9, paired=False, rho=None, brightness=line)
+    plain = find_mean_gap(gram, level=0.9, paired=False, rho=None)
+    assert "change of brightness" in told.notes[0]
+    assert told.extra["brightness"]["gain"] == pytest.approx(1.3, abs=0.05)
+    assert told.interval == plain.interval
+    assert plain.notes == ()
+
+
+def test_a_change_of_form_is_not_put_down_to_brightness() -> None:
+    generator = np.random.default_rng(10)
+    image = generator.gamma(2.0, 1.0, 400)
+    teacher, student = generator.normal(size=(2, 24, 400)) + image
+    student = student + 0.4 * np.sign(generator.normal(size=400))
+    gram = gram_of(teacher, student)
+    line = explain_gap(gram, *means_of(teacher, student), paired=False)
+    assert not line.explains
+    finding = find_mean_gap(gram, level=0.9, paired=False, rho=None, brightness=line)
+    assert finding.notes == ()
+
+
+def test_means_of_other_pixels_are_refused() -> None:
+    x = np.random.default_rng(11).normal(size=(8, 30))
+    with pytest.raises(ValueError, match="pixels"):
+        explain_gap(gram_of(x, x), np.ones(20), np.ones(20), paired=False)

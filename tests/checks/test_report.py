@@ -76,12 +76,17 @@ def test_runs_of_one_law_are_compatible_with_no_difference(report) -> None:
     assert (report["mean"].n_teacher, report["mean"].n_student) == (16, 24)
 
 
-def test_every_finding_is_an_estimate_with_an_interval(report) -> None:
-    for finding in report.findings:
-        assert finding.verdict is None
+def test_every_finding_that_is_judged_has_an_interval_at_the_level_of_the_looks(report) -> None:
+    judged = [one for one in report.findings if one.verdict not in (None, "not testable")]
+    assert {"mean", "variance", "spectrum", "puncta_count", "likelihood"} <= {f.id for f in judged}
+    for finding in judged:
         low, high = finding.interval
-        assert low <= finding.estimate <= high
-        assert finding.level == 0.9
+        assert low is None or low <= finding.estimate + 1e-9
+        assert high is None or finding.estimate <= high + 1e-9
+        assert finding.level == pytest.approx(1 - 2 * 0.0122)
+        assert "on this image" in finding.judgement.sentence
+    for finding in report.findings:
+        assert finding.question
         assert not forbidden_in(finding.sentence + finding.title + finding.estimand)
 
 
@@ -161,7 +166,7 @@ def vars_of(run) -> dict:
 
 def test_bands_do_not_change_the_findings(two_runs, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = build_report(*two_runs, truth=np.full((64, 64), 8.0))
-    monkeypatch.setattr("napari_posterior.checks.stream._BAND_BYTES", 1)
+    monkeypatch.setattr("napari_posterior.checks.reading._BAND_BYTES", 1)
     bands = build_report(*two_runs, truth=np.full((64, 64), 8.0))
     for a, b in zip(whole.findings, bands.findings, strict=True):
         assert a.estimate == pytest.approx(b.estimate, rel=1e-4, abs=1e-4)
@@ -205,14 +210,14 @@ def test_a_statistic_of_several_numbers_makes_several_findings(two_runs) -> None
 
     found = build_report(*two_runs, statistics=[ends])
     assert found["ends.low"].unit == found["ends.high"].unit == "photoelectrons/px"
-    with pytest.raises(InputError, match=r"mean, variance"):
+    with pytest.raises(InputError, match=r"mean, mean.somewhere, variance"):
         found["ends"]
 
 
 def test_a_number_without_a_value_in_some_samples_is_compared_where_it_has_one(two_runs) -> None:
     report = build_report(*two_runs, statistics=[sometimes_bright])
-    told = [one for one in report.warnings if "not defined in" in one]
-    assert len(told) == 1
+    undefined = report["sometimes_bright.mean_height.undefined"]
+    assert "is not defined in" in undefined.sentence
     [values] = [one for one in report.figures.values if one.id == "sometimes_bright.mean_height"]
     assert np.isfinite(values.teacher).all()
     assert 4 <= len(values.teacher) < two_runs[0].samples.shape[0]
@@ -239,7 +244,8 @@ def test_what_needs_whole_stacks_is_told_to_be_not_testable(two_runs) -> None:
 def test_progress_counts_samples(two_runs) -> None:
     steps = []
     build_report(*two_runs, on_step=lambda done, total: steps.append((done, total)))
-    assert steps == [(i + 1, 40) for i in range(40)]
+    assert set(steps[: steps.index((1, 40))]) == {(0, 40)}
+    assert steps[-40:] == [(i + 1, 40) for i in range(40)]
 
 
 @pytest.mark.parametrize(
@@ -272,8 +278,6 @@ def test_too_few_samples_and_other_sizes_are_refused(two_runs, fake_run, draw, s
         build_report(teacher, fake_run(draw(8, 2)[:, :32], scene[1][:32]))
     with pytest.raises(InputError, match="shape"):
         build_report(*two_runs, truth=np.ones((3, 3)))
-    with pytest.raises(InputError, match="between 0 and 1"):
-        build_report(*two_runs, level=90)
     with pytest.raises(InputError, match="no statistic"):
         build_report(*two_runs, statistics=["cells"])
 
@@ -294,13 +298,18 @@ def test_json_is_strict_and_complete(report, tmp_path) -> None:
     assert found["schema"] == "napari-posterior/report/1"
     assert found["footer"] == FOOTER
     assert [check["id"] for check in found["checks"]] == [f.id for f in report.findings]
-    assert all(check["verdict"] is None for check in found["checks"])
+    verdicts = {"preserved", "not preserved", "not enough samples", "not testable", None}
+    assert {check["verdict"] for check in found["checks"]} <= verdicts
+    assert found["overall"]["verdict"] in verdicts
+    assert found["plan"]["looks"] == [16, 32, 64, 128, 256]
     assert len(found["values"]["puncta_count"]["student"]) == 24
     assert found["teacher"]["seed"] == 1
     assert not forbidden_in(" ".join(check["sentence"] for check in found["checks"]))
 
 
 def test_the_page_holds_every_picture_and_caption(report, tmp_path) -> None:
+    from napari_posterior.checks.html_where import layer_maps
+
     text = report.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
     page = read(text)
     captions = " | ".join(page.captions)
@@ -316,14 +325,15 @@ def test_the_page_holds_every_picture_and_caption(report, tmp_path) -> None:
         "Likelihood residual of every sample",
     ):
         assert words in captions
-    assert len(page.pictures) == 12
+    where = [*layer_maps(report.figures.maps), report.figures.sites]
+    assert len(page.pictures) == 12 + len(where)
     assert all(p["src"].startswith("data:image/png;base64,") for p in page.pictures)
     assert all(p["alt"] for p in page.pictures)
     words = " ".join(page.words)
     assert FOOTER in words
     assert "photoelectrons/px" in words
     assert "µm" in words
-    assert all(finding.sentence in words for finding in report.findings if "." not in finding.id)
+    assert all(finding.sentence in words for finding in report.findings if finding.question)
     assert not forbidden_in(words)
     assert not re.search(r"(href|src)=[\"'](?!data:)", text)
 

@@ -82,7 +82,7 @@ def test_a_student_without_spread_is_said_to_give_one_image() -> None:
     x = np.random.default_rng(5).normal(size=(8, 30))
     finding = find_variance_ratio(gram_of(x, np.ones((8, 30))), level=0.9, paired=False)
     assert finding.estimate == 0
-    assert finding.interval == (None, None)
+    assert finding.interval == (0, 0)
     assert "not draws" in finding.sentence
 
 
@@ -100,3 +100,14 @@ def test_smoothing_averages_variances_before_the_ratio() -> None:
     rough, smooth = (log2_variance_ratio_map(*sd, smoothing=s) for s in (0.0, 3.0))
     assert smooth.std() < 0.2 * rough.std()
     assert smooth.mean() == pytest.approx(0, abs=0.03)
+
+
+def test_finding_carries_what_a_verdict_needs() -> None:
+    generator = np.random.default_rng(7)
+    x, y = generator.normal(size=(2, 24, 200))
+    finding = find_variance_ratio(gram_of(x, y * np.sqrt(0.6)), level=0.9, paired=False)
+    assert (finding.question, finding.kind) == ("variance", "variance")
+    assert finding.p_value < 0.01
+    low, high = finding.interval
+    assert finding.evidence.above(low) == pytest.approx(0.05, abs=1e-6)
+    assert finding.evidence.below(high) == pytest.approx(0.05, abs=1e-6)

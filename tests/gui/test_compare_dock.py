@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 
@@ -252,20 +253,23 @@ def test_a_new_theme_changes_the_pens(open_dock, viewer, pair, plots, qtbot):
         assert pens["student"].color().name() == palette_of(viewer).student
 
 
-def test_findings_are_estimates_with_intervals_in_words(open_dock, pair, plots, qtbot, compare):
+def test_findings_have_verdicts_and_intervals_in_words(open_dock, pair, plots, qtbot, compare):
     dock = open_dock()
     report = compare(dock)
-    for finding in report.findings:
+    judged = [one for one in report.findings if one.judgement is not None]
+    assert len(judged) > 8
+    for finding in judged:
         assert said(dock, f"sentence_{finding.id}") == finding.sentence
+        assert said(dock, f"verdict_{finding.id}") == finding.judgement.sentence
     told = words_of(dock)
-    assert "90 % interval" in told
-    assert "Estimates with 90 % intervals, no verdict." in told
+    assert "97.6 % interval" in told
+    assert said(dock, "headline") == report.overall.headline
     assert said(dock, "scope") == report.scope
     assert said(dock, "footer") == report.footer
     for warning in report.warnings:
         assert warning in told
-    for word in ("preserved", "validated", "identical", "safe"):
-        assert word not in told
+    for word in ("validated", "identical", "true", "safe"):
+        assert not re.search(rf"\b{word}\b", told, re.IGNORECASE)
 
     counted = report.figures.values[0]
     plot = plots["plot_puncta_count_drawing"]

@@ -5,27 +5,25 @@ Importing this module brings in neither torch, Qt nor napari; a function brings 
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_posterior.api.comparing import compare, compare_images
 from napari_posterior.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import os
+    from collections.abc import Callable
 
     from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.bundles.card import ModelCard
-    from napari_posterior.checks.report import Report
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.psf import Psf
     from napari_posterior.runs.cancel import CancelToken
     from napari_posterior.runs.events import Event
     from napari_posterior.runs.run import Run
-    from napari_posterior.statistics import Statistic
 
-__all__ = ["compare", "list_models", "load_model", "open_run", "restore"]
+__all__ = ["compare", "compare_images", "list_models", "load_model", "open_run", "restore"]
 
 
 def list_models() -> list[ModelCard]:
@@ -203,71 +201,6 @@ def restore(
     )
 
 
-def compare(
-    teacher_run: Run | str | os.PathLike[str],
-    student_run: Run | str | os.PathLike[str],
-    *,
-    statistics: str | Sequence[str | Statistic] = ("puncta_count",),
-    truth: Any = None,
-    tolerances: None = None,
-    level: float = 0.90,
-    on_step: Callable[[int, int], None] | None = None,
-) -> Report:
-    """Estimate what a student run kept of a teacher run of the same image.
-
-    Parameters
-    ----------
-    teacher_run, student_run : Run or path
-        Runs of one image with one camera, PSF, model and precision; also a teacher against itself
-        with another seed.
-    statistics : str, or sequence of str or Statistic
-        Computed on every sample.
-    truth : array-like or path, optional
-        The known object, in photoelectrons per pixel at the target resolution.
-    tolerances : None
-        Reserved: this version gives estimates with intervals and no verdicts.
-    level : float
-        Confidence level of the intervals.
-    on_step : callable, optional
-        Called with the number of samples done and the number there are.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    InputError
-        If a run is a point estimate, the first is not of a teacher, or they do not belong together.
-    RunError
-        If a run cannot be opened.
-    """
-    from napari_posterior.checks import build_report
-    from napari_posterior.image import load_image
-
-    if tolerances is not None:
-        raise InputError("this version gives estimates and no verdicts; leave tolerances out")
-    teacher, student = _as_run(teacher_run), _as_run(student_run)
-    for run in (teacher, student):
-        if run.role == "point":
-            raise InputError(
-                f"the run of {run.request.sampler!r} is a point estimate: one image, not a draw; "
-                "give runs of the teacher and of a student"
-            )
-    if teacher.role != "teacher":
-        raise InputError(
-            f"the first run is of the {teacher.role} {teacher.request.sampler!r}; give the run of "
-            "the teacher first"
-        )
-    chosen = [statistics] if isinstance(statistics, str) else statistics
-    known = load_image(truth).data if isinstance(truth, str | os.PathLike) else truth
-    report = build_report(
-        teacher, student, statistics=chosen, level=level, truth=known, on_step=on_step
-    )
-    told = dict.fromkeys((*report.warnings, *teacher.warnings, *student.warnings))
-    return dataclasses.replace(report, warnings=tuple(told))
-
-
 def open_run(path: str | os.PathLike[str]) -> Run:
     """Open a run on disk, also one that was cut short.
 
@@ -291,10 +224,6 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     if not str(path):
         raise RunError("the name of the run is empty; give a folder NAME.posterior.zarr")
     return open_folder(folder if folder.exists() else run_folder(folder))
-
-
-def _as_run(run: Run | str | os.PathLike[str]) -> Run:
-    return open_run(run) if isinstance(run, str | os.PathLike) else run
 
 
 def run_folder(path: str | os.PathLike[str]) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,10 @@ if TYPE_CHECKING:
 
     from napari_posterior.runs.run import Run
     from napari_posterior.statistics import Statistic
-    from napari_posterior.statistics.changes import Change, Changes
+    from napari_posterior.statistics.changes import Changes
     from napari_posterior.statistics.existence import Existence
 
 __all__ = ["PunctaComparison", "compare_puncta"]
-
-_PLANES_APART = 0.5  # px of a plane: puncta of different planes are different puncta
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +52,16 @@ class PunctaComparison:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, in words; estimates with bounds and no verdict."""
+        from napari_posterior.checks.site_changes import bounds_in_words
+
         classes = self.existence.count_classes()
         changes = self.changes
         told = ", ".join(f"{number} {name}" for name, number in classes.items())
         return (
             f"A teacher sample has {changes.teacher_count:.1f} puncta at the sites of both runs, a "
             f"student sample {changes.student_count:.1f}.",
-            f"Lost by the student: {_tell(changes.lost)}; invented: {_tell(changes.invented)}.",
+            f"Lost by the student: {bounds_in_words(changes.lost)}; invented: "
+            f"{bounds_in_words(changes.invented)}.",
             f"Of {sum(classes.values())} sites: {told} (within "
             f"±{self.existence.tolerance:g} of each other or not).",
         )
@@ -106,9 +106,10 @@ def compare_puncta(
     RunError
         If a run cannot be opened.
     """
+    from napari_posterior.checks.site_changes import pool_planes
     from napari_posterior.statistics.changes import estimate_changes
     from napari_posterior.statistics.existence import compare_sites
-    from napari_posterior.statistics.sites import default_radius, pool_sites
+    from napari_posterior.statistics.sites import default_radius
 
     runs, contexts, found = [], [], []
     for given in (teacher_run, student_run):
@@ -121,7 +122,7 @@ def compare_puncta(
     if first.sha256 != second.sha256 or first.shape != second.shape:
         raise InputError("the runs are of two images or regions; give two of one")
     reach = default_radius(contexts[0][0]) if radius is None else radius
-    sites = pool_sites(found[0], found[1], (_PLANES_APART, reach, reach))
+    sites = pool_planes(found[0], found[1], radius=reach)
     drawn = [(run.request.seed, tuple(run.samples.indices)) for run in runs]
     return PunctaComparison(
         compare_sites(sites, tolerance=tolerance),
@@ -136,14 +137,3 @@ def _positions(table: pd.DataFrame, samples: Sequence[int]) -> list[np.ndarray]:
     places = table[["plane", "row [px]", "column [px]"]].to_numpy(np.float64)
     of = table["sample"].to_numpy()
     return [places[of == sample] for sample in samples]
-
-
-def _tell(change: Change) -> str:
-    """Say how many, with the bounds."""
-    from napari_posterior.statistics.changes import FEWEST_SAMPLES
-
-    shown = max(change.cross_fit, 0.0)
-    if math.isinf(change.upper):
-        few = f"{FEWEST_SAMPLES} samples of each run or more would bound it from above"
-        return f"{shown:.1f} a sample (at least {change.lower:.1f}; {few})"
-    return f"{shown:.1f} a sample ({change.lower:.1f} to {change.upper:.1f})"

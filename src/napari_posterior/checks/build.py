@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_posterior.checks.affine import explain_gap
+from napari_posterior.checks.bands import make_bands, optical_cutoff
+from napari_posterior.checks.caveats import tell_caveats, tell_scope
+from napari_posterior.checks.comparison import Comparison
+from napari_posterior.checks.diversity import (
+    eigen_spectrum,
+    find_alarm,
+    find_dimension,
+    find_diversity,
+)
 from napari_posterior.checks.familiar import familiar_numbers
-from napari_posterior.checks.gram import coupling, same_samples
-from napari_posterior.checks.likelihood import find_residual_difference
+from napari_posterior.checks.gram import coupling, group
+from napari_posterior.checks.independence import tell_dependence
+from napari_posterior.checks.judging import conclude, reference_doubts
+from napari_posterior.checks.known import KnownFindings, compare_with_known
+from napari_posterior.checks.likelihood import find_reference_residual, find_residual_difference
 from napari_posterior.checks.mean import find_mean_gap
 from napari_posterior.checks.measure import SampleMeter
+from napari_posterior.checks.modes import Forms, find_modes, principal_coordinates
+from napari_posterior.checks.reference import REFERENCE_NOTE, SeenStack, fit_reference
 from napari_posterior.checks.report import Figures, Report, RunPictures, Values
-from napari_posterior.checks.source import MIN_SAMPLES, Stack, check_comparable, describe
-from napari_posterior.checks.stream import Moments, read_pixels
-from napari_posterior.checks.task import find_difference, find_spread_ratio
-from napari_posterior.checks.truth import find_calibration
+from napari_posterior.checks.solver import SolverTrust
+from napari_posterior.checks.source import Stack, check_comparable, describe, stack_runs
+from napari_posterior.checks.spectrum import find_spectrum
+from napari_posterior.checks.stream import Pass, read_pixels
+from napari_posterior.checks.task_findings import find_task
+from napari_posterior.checks.tiles import choose_tile, find_tiles
 from napari_posterior.checks.variance import (
     MAP_SMOOTHING,
     find_variance_ratio,
@@ -25,18 +42,20 @@ from napari_posterior.checks.variance import (
 )
 from napari_posterior.errors import InputError
 from napari_posterior.statistics import Statistic, get_statistic
+from napari_posterior.statistics.table import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_posterior.checks.finding import Finding
-    from napari_posterior.checks.gram import Gram
-    from napari_posterior.checks.measure import MeasuredSample, SampleValues
-    from napari_posterior.checks.source import Description, SampleSource
-    from napari_posterior.checks.trust import NoiseTrust
+    from napari_posterior.checks.maps import MapImage
+    from napari_posterior.checks.measure import MeasuredSample
+    from napari_posterior.checks.moments import Moments
+    from napari_posterior.checks.source import SampleSource
+    from napari_posterior.physics.measurement import Measurement
+    from napari_posterior.statistics import Region
 
 __all__ = ["build_report"]
-
-_ROUGH_BELOW: Final = 16  # samples
-_FEW_BLOCKS: Final = 30
 
 Progress = Callable[[int, int], None]
 
@@ -45,32 +64,40 @@ def build_report(
     teacher: SampleSource,
     student: SampleSource,
     *,
-    statistics: Sequence[str | Statistic] = ("puncta_count",),
-    level: float = 0.90,
+    comparison: Comparison | None = None,
+    statistics: Sequence[str | Statistic] | None = None,
     truth: Any = None,
+    reference: Any = None,
+    regions: Sequence[Region] = (),
+    experiments: Sequence[Finding] = (),
+    experiment_maps: Sequence[MapImage] = (),
     n_gallery: int = 3,
     on_step: Progress | None = None,
 ) -> Report:
-    """Compare two runs on one image.
-
-    Runs of one seed start from the same noise canvases and are compared in pairs: their samples
-    are not independent, and pairs give the narrower intervals. Samples without a partner are
-    then left out.
+    """Compare two runs on one image, and give every finding its verdict.
 
     Parameters
     ----------
     teacher, student : SampleSource
         Two runs on one image; at least 4 samples each, not necessarily as many.
-    statistics : sequence of str or Statistic
-        Computed on every sample.
-    level : float
-        Confidence level of the intervals.
+    comparison : Comparison, optional
+        Tolerances, looks and what earlier looks have settled; the defaults, in memory. The look is
+        recorded in it.
+    statistics : sequence of str or Statistic, optional
+        Computed on every sample; those of the comparison by default.
     truth : array-like, (H, W) or the shape of the image, optional
         The known object, photoelectrons per pixel at the target resolution.
+    reference : array-like, (H, W) or the shape of the image, optional
+        A better image of the same field, in grey levels of its own, where the object is not known.
+    regions : sequence of Region
+        Where statistics are computed beside the whole image.
+    experiments, experiment_maps : sequence of Finding, and of MapImage
+        What was found with new draws, to be judged with the rest.
     n_gallery : int
         Samples of each run that are kept for the pictures.
     on_step : callable, optional
-        Called with the number of samples done and the number there are.
+        Called with the number of samples measured and the number there are, 0 while pixels are
+        read; may raise to end it.
 
     Returns
     -------
@@ -82,155 +109,210 @@ def build_report(
         If the runs do not belong together (see `check_comparable`), a statistic is unknown or
         the known object has another shape.
     """
-    if not 0 < level < 1:
-        raise InputError(f"the confidence level is {level}; give a number between 0 and 1")
     check_comparable(teacher, student)
-    chosen = [get_statistic(name) for name in statistics]
+    chosen = [get_statistic(one) for one in _chosen(statistics, comparison)]
+    plan = comparison or Comparison.in_memory(statistics=[one.name for one in chosen])
+    level = plan.looks.level
     described = describe(teacher), describe(student)
-    stacks = Stack(teacher.samples), Stack(student.samples)
-    plane = stacks[0].planes // 2
-    known = None if truth is None else _check_truth(truth, stacks[0])
+    first, second, paired = stack_runs(teacher, student)
+    plane = first.planes // 2
+    measurements = [teacher.measurement(index) for index in range(first.planes)]
+    total = first.count + second.count
 
-    measurements = [teacher.measurement(i) for i in range(stacks[0].planes)]
-    pixels = read_pixels(*stacks, plane=plane, truth=known)
-    meter = SampleMeter(
-        measurements, chosen, pixel_size=described[0].pixel_size, unit=described[0].unit
-    )
-    total = stacks[0].count + stacks[1].count
+    def tick() -> None:
+        if on_step is not None:
+            on_step(0, total)
+
+    bands = make_bands(first.plane_shape, cutoff=optical_cutoff(measurements[0].psf))
+    pixels = read_pixels(first, second, bands, plane=plane, paired=paired, on_step=tick)
+    size = {"pixel_size": described[0].pixel_size, "unit": described[0].unit}
+    meter = SampleMeter(measurements, chosen, regions=regions, **size)  # type: ignore[arg-type]
     tables = [
         _measure(stack, meter, on_step, start, total)
-        for stack, start in zip(stacks, (0, stacks[0].count), strict=True)
+        for stack, start in ((first, 0), (second, first.count))
     ]
-    *measured, residual = meter.values([*tables[0], *tables[1]])
-
-    seeds = described[0].seed, described[1].seed
-    coupled = seeds[0] is not None and seeds[0] == seeds[1]
-    _, *pairs = np.intersect1d(stacks[0].indices, stacks[1].indices, return_indices=True)
-    in_pairs = pixels.gram.take(*pairs) if coupled and len(pairs[0]) >= MIN_SAMPLES else None
-    rho = None if in_pairs is None else coupling(in_pairs)
-    # Pairs are never taken as independent: even a weak correlation biases the gap of the means.
-    paired = in_pairs is not None
-    gram = pixels.gram if in_pairs is None else in_pairs
-    keep = pairs if paired else [np.arange(stack.count) for stack in stacks]
-
-    findings: list[Finding] = [
-        find_mean_gap(gram, level=level, paired=paired, rho=rho),
-        find_variance_ratio(gram, level=level, paired=paired),
-    ]
-    values: list[Values] = []
-    threshold = {
-        "puncta_amplitude": [c.puncta_threshold for c in meter.contexts],
-        "puncta_amplitude_unit": "photoelectrons/px",
-        "puncta_amplitude_input": [c.puncta_threshold_adu for c in meter.contexts],
-        "background": [c.background for c in meter.contexts],
-        "fixed_from": "the measurement, before sampling",
-    }
-    undefined: list[str] = []
-    for one in measured:
-        columns = np.split(one.values, [stacks[0].count])
-        first, second = (column[rows] for column, rows in zip(columns, keep, strict=True))
-        if not np.isfinite(one.values).all():
-            undefined.append(_tell_undefined(one, *columns))
-            first, second = _defined(first, second, paired=paired)
-            columns = [column[np.isfinite(column)] for column in columns]
-        if min(len(first), len(second)) < MIN_SAMPLES:
-            continue
-        values.append(Values(one.id, one.title, one.unit, columns[0], columns[1]))
-        findings.append(
-            find_difference(one.id, one.title, one.unit, first, second, level=level, paired=paired)
-        )
-        findings.append(
-            find_spread_ratio(one.id, one.title, first, second, level=level, paired=paired)
-        )
-    findings.append(
-        find_residual_difference(
-            [tables[0][row].residuals for row in keep[0]],
-            [tables[1][row].residuals for row in keep[1]],
-            level=level,
-            paired=paired,
-            trust=meter.trust,
-        )
+    task = find_task(
+        meter,
+        *tables,
+        tolerances=plan.tolerances,
+        looks=plan.looks,
+        paired=paired,
+        indices=(first.indices, second.indices),
     )
-    values.append(_residual_values(residual, tables, meter.trust))
-    if pixels.scores is not None:
-        findings += find_calibration(*pixels.scores, level=level, coupled=coupled)
-
+    residuals = [[one.residuals for one in table] for table in tables]
+    explained = find_reference_residual(residuals[0], level=level, trust=meter.trust)
+    tiled, tile_maps = _find_tiles(pixels, plan, first, paired=paired, plane=plane, size=size)
+    rho = coupling(pixels.gram) if paired else None
+    brightness = None
+    if first.planes == 1:
+        means = pixels.teacher.mean, pixels.student.mean
+        brightness = explain_gap(pixels.gram, *means, paired=paired)
+    spectrum = find_spectrum(*pixels.powers, bands, level=level, paired=paired, **size)  # type: ignore[arg-type]
+    scored = _score(
+        (first, second),
+        measurements,
+        truth=truth,
+        reference=reference,
+        words={"plane": plane, "level": level, "paired": paired, "on_step": tick},
+    )
+    calibration = () if scored is None else scored.findings
+    features = principal_coordinates(pixels.standardised)
+    modes, forms = find_modes(features, first.count, level=level, paired=paired)
+    found: list[Finding] = [
+        find_mean_gap(pixels.gram, level=level, paired=paired, rho=rho, brightness=brightness),
+        pixels.somewhere[0],
+        find_variance_ratio(pixels.gram, level=level, paired=paired),
+        tiled,
+        *spectrum,
+        pixels.somewhere[1],
+        *task.findings,
+        explained,
+        find_residual_difference(
+            residuals[0], residuals[1], level=level, paired=paired, trust=meter.trust
+        ),
+        *calibration,
+        find_dimension(pixels.gram, level=level, paired=paired),
+        find_diversity(pixels.standardised, level=level, paired=paired),
+        modes,
+        find_alarm(pixels.gram, level=level, paired=paired),
+        *experiments,
+    ]
+    solver = described[0].solver or SolverTrust()
+    covered = next((one for one in calibration if one.id == "reference.coverage"), None)
+    decision = plan.decide((first.count, second.count))
+    findings = plan.settle(found, decision, solver=solver)
+    plan.record(decision, findings)
+    doubts = reference_doubts(solver, chi2=explained, coverage=covered)
     return Report(
-        findings=tuple(findings),
+        findings=findings,
         figures=Figures(
-            input=_input_plane(teacher, plane, stacks[0].plane_shape),
-            teacher=_pictures(stacks[0], pixels.teacher, plane, n_gallery),
-            student=_pictures(stacks[1], pixels.student, plane, n_gallery),
+            input=_input_plane(teacher, plane, first.plane_shape),
+            teacher=_pictures(first, pixels.teacher, plane, n_gallery),
+            student=_pictures(second, pixels.student, plane, n_gallery),
             log2_variance_ratio=log2_variance_ratio_map(
                 pixels.teacher.sd, pixels.student.sd, smoothing=MAP_SMOOTHING
             ),
-            values=tuple(values),
+            values=(*task.values, _residual_values(meter, tables, (first.indices, second.indices))),
             plane=plane,
-            planes=stacks[0].planes,
+            planes=first.planes,
             pixel_size=described[0].pixel_size,
             unit=described[0].unit,
+            maps=(*pixels.maps, *tile_maps, *(scored.maps if scored else ()), *experiment_maps),
+            sites=task.sites,
+            charts=_charts(findings, pixels, task.curve, forms) | (scored.charts if scored else {}),
         ),
         teacher=described[0],
         student=described[1],
         level=level,
-        coupled=coupled,
+        coupled=paired,
         rho=rho,
-        scope=_scope(described, stacks[0]),
+        scope=tell_scope(described, first),
         warnings=(
-            *_warnings(
+            *tell_caveats(
                 described,
                 meter.trust,
-                in_pairs,
-                stacks,
-                pixels.scores is not None and len(pixels.scores[0].pixels) < _FEW_BLOCKS,
+                pixels.gram,
+                paired=paired,
+                planes=first.planes,
+                blocks=None if scored is None else scored.blocks,
             ),
+            *(() if reference is None else (REFERENCE_NOTE,)),
+            *tell_dependence(pixels.gram),
             *meter.untestable,
-            *undefined,
+            *decision.notes,
         ),
-        thresholds=threshold,
+        thresholds={
+            "puncta_amplitude": [c.puncta_threshold for c in meter.contexts],
+            "puncta_amplitude_unit": "photoelectrons/px",
+            "puncta_amplitude_input": [c.puncta_threshold_adu for c in meter.contexts],
+            "background": [c.background for c in meter.contexts],
+            "fixed_from": "the measurement, before sampling",
+        },
         familiar=familiar_numbers(measurements[plane], pixels.teacher.mean, pixels.student.mean),
+        overall=conclude(
+            findings,
+            plan.looks,
+            required=plan.tolerances.required,
+            decides=decision.decides,
+            questionable=doubts,
+        ),
+        plan=plan.to_dict(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _chosen(
+    statistics: Sequence[str | Statistic] | None, comparison: Comparison | None
+) -> Sequence[str | Statistic]:
+    if statistics is not None:
+        return statistics
+    return ("puncta_count",) if comparison is None else comparison.statistics
 
 
 def _measure(
     stack: Stack, meter: SampleMeter, on_step: Progress | None, done: int, total: int
 ) -> list[MeasuredSample]:
-    """Measure every sample of a run."""
+    """Measure every sample of a run, several at a time."""
+
+    def measure(sample: int) -> MeasuredSample:
+        return meter.measure([stack.plane(sample, index) for index in range(stack.planes)])
+
     found = []
-    for sample in range(stack.count):
-        found.append(meter.measure([stack.plane(sample, index) for index in range(stack.planes)]))
+    for number, one in enumerate(in_order(measure, range(stack.count), None), start=1):
+        found.append(one)
         if on_step is not None:
-            on_step(done + sample + 1, total)
+            on_step(done + number, total)
     return found
 
 
-def _defined(
-    teacher: np.ndarray, student: np.ndarray, *, paired: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Leave out samples, or pairs, in which a statistic is not defined."""
-    there = np.isfinite(teacher), np.isfinite(student)
-    if paired:
-        both = there[0] & there[1]
-        return teacher[both], student[both]
-    return teacher[there[0]], student[there[1]]
-
-
-def _tell_undefined(one: SampleValues, teacher: np.ndarray, student: np.ndarray) -> str:
-    missing = [int((~np.isfinite(column)).sum()) for column in (teacher, student)]
-    return (
-        f"The {one.title} is not defined in {missing[0]} of {len(teacher)} teacher samples and in "
-        f"{missing[1]} of {len(student)} student samples, such as where nothing was found; they "
-        "are left out of its comparison."
+def _find_tiles(
+    pixels: Pass, plan: Comparison, stack: Stack, *, paired: bool, plane: int, size: Any
+) -> tuple[Finding, tuple[MapImage, ...]]:
+    """Compare variances tile by tile, with tiles as large as the teacher's samples ask for."""
+    rows = pixels.gram.teacher
+    nu = group(pixels.gram.matrix[np.ix_(rows, rows)]).dimension
+    side = choose_tile(nu, stack.plane_shape, planes=stack.planes)
+    tolerance = plan.tolerances.of("tiles", "tiles")
+    limits = None if tolerance is None else tolerance.resolve()
+    assert limits is not None  # ratios have a range by default
+    return find_tiles(
+        pixels.tiles,
+        side=side,
+        limits=limits,
+        level=plan.looks.level,
+        paired=paired,
+        plane=plane,
+        **size,
     )
 
 
+def _charts(
+    findings: Sequence[Finding], pixels: Pass, curve: Mapping[str, Any], forms: Forms
+) -> dict[str, Any]:
+    """Gather the numbers behind the charts; see `charts.plot_report`."""
+    bands: Sequence[Mapping[str, Any]] = next(
+        (one.extra["bands"] for one in findings if one.id == "spectrum"), ()
+    )
+    charts: dict[str, Any] = {"spectrum": list(bands), "curve": dict(curve)}
+    places = np.split(forms.coordinates, [forms.n_teacher])
+    charts["scatter"] = {"teacher": places[0].tolist(), "student": places[1].tolist()}
+    found = eigen_spectrum(pixels.gram)
+    if found is not None and found.teacher.sum() > 0:
+        whole = float(found.teacher.sum())
+        parts = {name: getattr(found, name) for name in ("teacher", "student", "low", "high")}
+        charts["eigen"] = {name: (part / whole).tolist() for name, part in parts.items()}
+    return charts
+
+
 def _residual_values(
-    residual: SampleValues,
+    meter: SampleMeter,
     tables: Sequence[Sequence[MeasuredSample]],
-    trust: NoiseTrust,
+    indices: tuple[np.ndarray, np.ndarray],
 ) -> Values:
-    columns, both = np.split(residual.values, [len(tables[0])]), [*tables[0], *tables[1]]
+    both = [*tables[0], *tables[1]]
+    residual = meter.values(both)[-1]
+    columns = np.split(residual.values, [len(tables[0])])
+    spread = float(np.hypot(meter.trust.doubt, np.mean([r.residuals.chi2_sd for r in both])))
     return Values(
         residual.id,
         residual.title,
@@ -238,9 +320,8 @@ def _residual_values(
         columns[0],
         columns[1],
         expected=residual.expected,
-        sd=None
-        if residual.expected is None
-        else float(np.hypot(trust.doubt, np.mean([r.residuals.chi2_sd for r in both]))),
+        sd=None if residual.expected is None else spread,
+        samples=indices,
     )
 
 
@@ -256,6 +337,31 @@ def _input_plane(source: SampleSource, plane: int, shape: tuple[int, int]) -> np
     return np.asarray(np.asarray(source.input).reshape(-1, *shape)[plane])
 
 
+def _score(
+    stacks: tuple[Stack, Stack],
+    measurements: Sequence[Measurement],
+    *,
+    truth: Any,
+    reference: Any,
+    words: Any,
+) -> KnownFindings | None:
+    """Score the runs against what is known of the object, if anything is."""
+    if truth is not None and reference is not None:
+        raise InputError("give either the known object or a reference, not both")
+    if truth is not None:
+        return compare_with_known(*stacks, _check_truth(truth, stacks[0]), **words)
+    if reference is None:
+        return None
+    found = fit_reference(stacks[0], measurements, np.asarray(reference))
+    # noise of its own for each sample, the same in pairs
+    seeds = (0, 0) if words["paired"] else (0, 1)
+    first, second = (
+        SeenStack(stack, measurements, noise=found.noise, seed=seed)
+        for stack, seed in zip(stacks, seeds, strict=True)
+    )
+    return compare_with_known(first, second, found.values, **words)
+
+
 def _check_truth(truth: Any, stack: Stack) -> np.ndarray:
     known = np.asarray(truth, np.float64)
     if known.shape not in (stack.shape[1:], stack.plane_shape) or known.size != stack.planes * (
@@ -268,54 +374,3 @@ def _check_truth(truth: Any, stack: Stack) -> np.ndarray:
     if not np.isfinite(known).all():
         raise InputError("the known object has NaN or infinite values; replace them first")
     return known.reshape(stack.planes, *stack.plane_shape)
-
-
-def _scope(described: tuple[Description, Description], stack: Stack) -> str:
-    name = described[0].image_name or "the image"
-    height, width = stack.plane_shape
-    planes = f", {stack.planes} planes" if stack.planes > 1 else ""
-    return (
-        f"{name} ({height} × {width} pixels{planes}): {described[1].samples} samples of "
-        f"{described[1].label} against {described[0].samples} samples of {described[0].label}."
-    )
-
-
-def _warnings(
-    described: tuple[Description, Description],
-    trust: NoiseTrust,
-    pairs: Gram | None,
-    stacks: tuple[Stack, Stack],
-    few_blocks: bool,
-) -> tuple[str, ...]:
-    found = []
-    if min(one.samples for one in described) < _ROUGH_BELOW:
-        found.append(
-            f"With fewer than {_ROUGH_BELOW} samples of a run the intervals are rough; draw "
-            f"{_ROUGH_BELOW} or more."
-        )
-    if trust.doubt:
-        found.append(
-            "Gain, offset or read noise were estimated from the image: numbers in photoelectrons "
-            "and the distance of chi-squared from 1 carry that uncertainty."
-        )
-    if trust.correlated:
-        found.append(trust.correlated)
-    if trust.saturated:
-        found.append(
-            f"{trust.saturated} pixel{'s are' if trust.saturated > 1 else ' is'} saturated and "
-            "left out of the likelihood; the object is at least as bright there."
-        )
-    if pairs is not None and pairs.n_teacher < max(stack.count for stack in stacks):
-        found.append(
-            f"The runs start from the same noise and are compared in {pairs.n_teacher} pairs; "
-            "samples without a partner are left out."
-        )
-    if pairs is not None and same_samples(pairs):
-        found.append(
-            "Both runs hold the same samples, so every difference is zero by construction."
-        )
-    if described[1].role == "teacher":
-        found.append("Both runs were drawn by the teacher; “student” stands for the second run.")
-    if few_blocks:
-        found.append("The image is small for an interval of the coverage; take it as rough.")
-    return tuple(found)

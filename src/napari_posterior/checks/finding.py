@@ -5,11 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-__all__ = ["Finding", "as_json", "number", "percent", "rounded"]
+if TYPE_CHECKING:
+    from napari_posterior.checks.evidence import Evidence
+    from napari_posterior.checks.verdict import Judgement, Verdict
+
+__all__ = ["QUESTIONS", "Finding", "as_json", "confidence", "number", "percent", "rounded"]
+
+QUESTIONS: Final[Mapping[str, str]] = {
+    "mean": "Is the average restoration kept?",
+    "variance": "Are the error bars kept, everywhere and in fine detail?",
+    "task": "Is what you count and measure kept?",
+    "likelihood": "Do the samples agree with the measurement as well?",
+    "calibration": "Do the error bars hold what they promise?",
+    "diversity": "Are all forms of the answer still drawn?",
+    "dependence": "Does the answer still follow the measurement?",
+}
+"""The seven questions, by name."""
 
 Bound = float | None
 
@@ -44,8 +59,34 @@ class Finding:
         The finding in words.
     no_difference : float
         The value at which teacher and student agree: 0 for a difference, 1 for a ratio.
-    verdict : None
-        Findings are estimates.
+    question : str
+        Which of `QUESTIONS` it answers.
+    kind : str
+        What stands for its id in `tolerances.DEFAULTS`, such as ``"statistic"``; empty where only
+        an estimate is given.
+    evidence : Evidence or None
+        What the estimate says about limits.
+    distance : bool
+        Whether the quantity cannot be below `no_difference`.
+    untestable : str
+        Why there is no verdict whatever the samples, as a clause; empty where there can be one.
+    p_value : float or None
+        Of no difference at all; shown, and never decides.
+    p_method : str
+        How it was computed.
+    region : str or None
+        Where in the image; None for the whole.
+    maps : tuple of str
+        Names of the maps that show where.
+    notes : tuple of str
+        What to keep in mind, in sentences.
+    counted : str
+        What `n_teacher` and `n_student` count: ``"samples"``, or restorations or simulations of an
+        experiment.
+    judgement : Judgement or None
+        The verdict; None for what is an estimate only.
+    required : bool
+        Whether it decides the whole.
     extra : mapping
         Further numbers: standard error, degrees of freedom, the value of each run.
     """
@@ -63,8 +104,25 @@ class Finding:
     coupled: bool
     sentence: str
     no_difference: float = 0.0
-    verdict: None = None
+    question: str = ""
+    kind: str = ""
+    evidence: Evidence | None = None
+    distance: bool = False
+    untestable: str = ""
+    p_value: float | None = None
+    p_method: str = ""
+    region: str | None = None
+    maps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    counted: str = "samples"
+    judgement: Judgement | None = None
+    required: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """*preserved*, *not preserved*, *not enough samples*, *not testable*; None: no verdict."""
+        return None if self.judgement is None else self.judgement.verdict
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON values: no NaN, no arrays."""
@@ -72,7 +130,8 @@ class Finding:
             {
                 "id": self.id,
                 "title": self.title,
-                "kind": "estimate",
+                "question": self.question,
+                "region": self.region,
                 "estimand": self.estimand,
                 "unit": self.unit,
                 "estimate": self.estimate,
@@ -82,9 +141,16 @@ class Finding:
                 "method": self.method,
                 "K_T": self.n_teacher,
                 "K_S": self.n_student,
+                "counted": self.counted,
                 "coupled": self.coupled,
-                "verdict": self.verdict,
+                "p_value": self.p_value,
+                "p_method": self.p_method,
+                "required": self.required,
+                "verdict": None,
+                **({} if self.judgement is None else self.judgement.to_dict()),
                 "sentence": self.sentence,
+                "maps": list(self.maps),
+                "warnings": list(self.notes),
                 "extra": dict(self.extra),
             }
         )
@@ -136,6 +202,11 @@ def _fixed(value: float, decimals: int, *, sign: bool) -> str:
 def percent(share: float, digits: int = 0, *, sign: bool = False) -> str:
     """Write a share as a percentage with a space, as in ``"90 %"``."""
     return f"{_fixed(100 * share, digits, sign=sign)} %"
+
+
+def confidence(level: float) -> str:
+    """Write a confidence level, as in ``"97.6 %"``."""
+    return f"{100 * level:.3g} %"
 
 
 def as_json(value: Any) -> Any:

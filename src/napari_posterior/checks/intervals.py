@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from scipy import stats
+
+from napari_posterior.checks.evidence import Evidence, TEvidence
 
 __all__ = [
     "Estimate",
     "delete_one",
     "jackknife_log_ratio",
+    "leave_one_out_total",
     "leave_one_out_variance",
     "mean_difference",
 ]
+
+_NOTHING: Final = 1e-6  # of a variance: what rounding leaves of copies of one image
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Estimate:
         Standard error and degrees of freedom behind the interval.
     method : str
         In words.
+    evidence : Evidence or None
+        What it says about limits; None where there is no standard error.
     """
 
     value: float | None
@@ -38,6 +46,7 @@ class Estimate:
     se: float
     df: float
     method: str
+    evidence: Evidence | None = None
 
 
 def mean_difference(
@@ -60,29 +69,47 @@ def mean_difference(
         Of zero width where no value varies.
     """
     estimate = float(np.mean(student) - np.mean(teacher))
+    shares: tuple[float, float] | None
     if paired:
         differences = np.asarray(student) - np.asarray(teacher)
         count = len(differences)
         se = float(np.std(differences, ddof=1)) / math.sqrt(count)
         df = float(count - 1)
+        shares = None
         method = "paired t"
     else:
         parts = [float(np.var(v, ddof=1)) / len(v) for v in (teacher, student)]
         se = math.sqrt(sum(parts))
         bottom = sum(p**2 / (len(v) - 1) for p, v in zip(parts, (teacher, student), strict=True))
         df = sum(parts) ** 2 / bottom if bottom > 0 else float(len(teacher) + len(student) - 2)
+        shares = parts[0], parts[1]
         method = "Welch t"
     reach = float(stats.t.isf((1 - level) / 2, df)) * se if se > 0 else 0.0
-    return Estimate(estimate, (estimate - reach, estimate + reach), se, df, method)
+    evidence = TEvidence(estimate, se, df, shares=shares)
+    return Estimate(estimate, (estimate - reach, estimate + reach), se, df, method, evidence)
 
 
 def leave_one_out_variance(values: np.ndarray) -> np.ndarray:
     """Return the variance (ddof 1) without each value in turn, (K,)."""
-    count = len(values)
-    squares = (values - values.mean()) ** 2
-    variance = squares.sum() / (count - 1)
-    left = ((count - 1) * variance - count / (count - 1) * squares) / (count - 2)
-    return np.asarray(np.maximum(left, 0.0))
+    return leave_one_out_total((values - values.mean()) ** 2)[1]
+
+
+def leave_one_out_total(squares: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the total variance of a run, and that without each sample in turn, (K,).
+
+    Parameters
+    ----------
+    squares : ndarray, (K,)
+        Squared distance of each sample from the mean of all, K of 3 or more.
+
+    Notes
+    -----
+    ``V = sum d / (K-1)`` and ``V_(-i) = ((K-1) V - K/(K-1) d_i) / (K-2)``.
+    """
+    count = len(squares)
+    total = float(squares.sum() / (count - 1))
+    left = ((count - 1) * total - count / (count - 1) * squares) / (count - 2)
+    return total, np.asarray(np.maximum(left, 0.0))
 
 
 def jackknife_log_ratio(
@@ -108,20 +135,26 @@ def jackknife_log_ratio(
     Estimate
         t interval of the logarithm, K_T + K_S - 2 degrees of freedom (K - 1 in pairs). Without
         a value where the teacher's quantity is zero, and without bounds where the quantity
-        becomes zero when one sample is left out.
+        becomes zero when one sample is left out; 0 without doubt where the student's is zero
+        whichever sample is left out.
     """
     method = "paired jackknife t of the log ratio" if paired else "jackknife t of the log ratio"
     if not (teacher[0] > 0):
         return Estimate(None, (None, None), math.nan, math.nan, method)
     ratio = student[0] / teacher[0]
+    if max(student[0], student[1].max()) <= _NOTHING * teacher[0]:
+        return Estimate(0.0, (0.0, 0.0), 0.0, math.inf, method, TEvidence(0.0, 0.0, math.inf))
     if not (student[0] > 0 and (teacher[1] > 0).all() and (student[1] > 0).all()):
         return Estimate(ratio, (None, None), math.nan, math.nan, method)
     logs = [np.log(teacher[1]), np.log(student[1])]
     parts = [logs[1] - logs[0]] if paired else logs
-    se = math.sqrt(sum((len(v) - 1) / len(v) * float(((v - v.mean()) ** 2).sum()) for v in parts))
+    squares = [(len(v) - 1) / len(v) * float(((v - v.mean()) ** 2).sum()) for v in parts]
+    se = math.sqrt(sum(squares))
+    shares = None if paired else (squares[0], squares[1])
     df = float(len(parts[0]) - 1 if paired else len(logs[0]) + len(logs[1]) - 2)
     reach = float(stats.t.isf((1 - level) / 2, df)) * se if se > 0 else 0.0
-    return Estimate(ratio, (ratio * math.exp(-reach), ratio * math.exp(reach)), se, df, method)
+    ends = ratio * math.exp(-reach), ratio * math.exp(reach)
+    return Estimate(ratio, ends, se, df, method, TEvidence(ratio, se, df, True, shares))
 
 
 def delete_one(value: float, without: np.ndarray, *, level: float, method: str) -> Estimate:
@@ -131,4 +164,5 @@ def delete_one(value: float, without: np.ndarray, *, level: float, method: str) 
         return Estimate(value, (None, None), math.nan, math.nan, method)
     se = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
     reach = float(stats.t.isf((1 - level) / 2, count - 1)) * se if se > 0 else 0.0
-    return Estimate(value, (value - reach, value + reach), se, float(count - 1), method)
+    evidence = TEvidence(value, se, float(count - 1))
+    return Estimate(value, (value - reach, value + reach), se, count - 1.0, method, evidence)

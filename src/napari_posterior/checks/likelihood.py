@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_posterior.checks.finding import Finding, percent, rounded
-from napari_posterior.checks.intervals import mean_difference
+from napari_posterior.checks.finding import Finding, confidence, rounded
+from napari_posterior.checks.intervals import delete_one, mean_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from napari_posterior.checks.trust import NoiseTrust
     from napari_posterior.physics.measurement import Measurement
 
-__all__ = ["ResidualMeter", "Residuals", "find_residual_difference", "residual_map"]
+__all__ = [
+    "ResidualMeter",
+    "Residuals",
+    "find_reference_residual",
+    "find_residual_difference",
+    "residual_map",
+]
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class ResidualMeter:
         rows = []
         with torch.inference_mode():
             for plane, one in zip(planes, self._likelihoods, strict=True):
-                x = torch.from_numpy(np.ascontiguousarray(plane, np.float32))[None]
+                x = torch.from_numpy(np.array(plane, np.float32, order="C"))[None]
                 rows.append(one.agreement(x))
         table = np.array([[float(value) for value in row] for row in rows])
         spread = float(np.sqrt((table[:, 1] ** 2).sum()) / len(table))
@@ -125,7 +131,7 @@ def find_residual_difference(
     sentence = (
         f"Reduced chi-squared of a sample against the measurement: student {means[1]:.3f}, "
         f"teacher {means[0]:.3f}, {trust.words()}. The difference is "
-        f"{value} ({percent(level)} interval {span})."
+        f"{value} ({confidence(level)} interval {span})."
     )
     sd = float(np.mean([r.chi2_sd for r in [*teacher, *student]]))
     return Finding(
@@ -141,7 +147,12 @@ def find_residual_difference(
         n_student=len(student),
         coupled=paired,
         sentence=sentence,
+        question="likelihood",
+        kind="likelihood",
+        evidence=estimate.evidence,
         extra={
+            # no measurement of this size tells less from none
+            "least_limit": sd,
             "se": estimate.se,
             "df": estimate.df,
             "teacher_mean": means[0],
@@ -154,4 +165,61 @@ def find_residual_difference(
             "saturated_pixels": trust.saturated,
             "noise": "correlated" if trust.correlated else "independent",
         },
+    )
+
+
+def find_reference_residual(
+    teacher: Sequence[Residuals], *, level: float, trust: NoiseTrust
+) -> Finding:
+    """Compare the reduced chi-squared of the teacher's samples with what a draw should have.
+
+    Parameters
+    ----------
+    teacher : sequence of Residuals
+        One for each sample.
+    level : float
+        Confidence level.
+    trust : NoiseTrust
+        What is known of the noise.
+
+    Notes
+    -----
+    1 is expected, within ``2 sqrt(2/n + u^2)``, with n pixels and u the relative error of the
+    noise variance that the camera leaves open; ``extra["limits"]`` holds that band, or None where
+    nothing is expected.
+    """
+    values = np.array([one.chi2 for one in teacher])
+    estimate = delete_one(
+        float(values.mean()),
+        (values.sum() - values) / (len(values) - 1),
+        level=level,
+        method="mean over samples, t",
+    )
+    sd = float(np.hypot(np.mean([one.chi2_sd for one in teacher]), trust.doubt))
+    limits = None if trust.expected is None else [1 - 2 * sd, 1 + 2 * sd]
+    value, span = rounded(estimate.value, estimate.interval)
+    expected = (
+        trust.words()
+        if limits is None
+        else f"a draw from the posterior of this camera has {limits[0]:.3f} to {limits[1]:.3f}"
+    )
+    return Finding(
+        id="reference.likelihood",
+        title="likelihood residual of the teacher",
+        estimand="mean reduced chi-squared of teacher samples",
+        unit="reduced chi-squared",
+        estimate=estimate.value,
+        interval=estimate.interval,
+        level=level,
+        method=estimate.method,
+        n_teacher=len(teacher),
+        n_student=0,
+        coupled=False,
+        sentence=(
+            f"The teacher's own samples have a reduced chi-squared of {value} on this image "
+            f"({confidence(level)} interval {span}); {expected}."
+        ),
+        no_difference=1.0,
+        question="likelihood",
+        extra={"limits": limits, "se": estimate.se},
     )

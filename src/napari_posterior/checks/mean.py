@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
-from napari_posterior.checks.finding import Finding, number, percent, rounded
+from napari_posterior.checks.evidence import GapEvidence
+from napari_posterior.checks.finding import Finding, confidence, number, rounded
 from napari_posterior.checks.gram import Gram, centred, group
 from napari_posterior.checks.intervals import Estimate
+from napari_posterior.checks.two_sample import permutation_p, permutation_words
+
+if TYPE_CHECKING:
+    from napari_posterior.checks.affine import Affine
 
 __all__ = ["find_mean_gap", "gap_squared", "mean_gap"]
 
@@ -69,11 +75,39 @@ def mean_gap(gram: Gram, *, level: float, paired: bool) -> Estimate:
     high = max((middle + root) / 2, 0.0)
     low = max((middle - root) / 2, 0.0) if u > q * math.sqrt(v0) else 0.0
     to_gap = [math.sqrt(max(v, 0.0) / variance) for v in (u, low, high)]
-    return Estimate(to_gap[0], (to_gap[1], to_gap[2]), math.sqrt(v0) / variance, math.inf, method)
+    return Estimate(
+        to_gap[0],
+        (to_gap[1], to_gap[2]),
+        math.sqrt(v0) / variance,
+        math.inf,
+        method,
+        GapEvidence(u, v0, c, variance),
+    )
 
 
-def find_mean_gap(gram: Gram, *, level: float, paired: bool, rho: float | None) -> Finding:
-    """Compare the sample means of two runs."""
+def find_mean_gap(
+    gram: Gram,
+    *,
+    level: float,
+    paired: bool,
+    rho: float | None,
+    brightness: Affine | None = None,
+) -> Finding:
+    """Compare the sample means of two runs.
+
+    Parameters
+    ----------
+    gram : Gram
+        At least 4 samples of each run; in pairs, as many of each.
+    level : float
+        Confidence level.
+    paired : bool
+        Whether sample i of both runs share their noise.
+    rho : float or None
+        Correlation of the samples of a pair, to keep.
+    brightness : Affine, optional
+        From `affine.explain_gap`: told where it explains most of the gap, and never decides.
+    """
     estimate = mean_gap(gram, level=level, paired=paired)
     teacher = group(_blocks(gram)[0])
     pixel_sd = math.sqrt(max(teacher.total_variance, 0.0) / gram.n_pixels)
@@ -84,7 +118,7 @@ def find_mean_gap(gram: Gram, *, level: float, paired: bool, rho: float | None) 
         low, high = (0.0 if v is None else v for v in estimate.interval)
         in_photoelectrons = [v * pixel_sd for v in (estimate.value, low, high)]
         value, ends = rounded(estimate.value, estimate.interval)
-        span = f"{percent(level)} interval {ends}"
+        span = f"{confidence(level)} interval {ends}"
         size = (
             f"lie within sampling noise of each other ({span} posterior SD"
             if estimate.value == 0
@@ -107,7 +141,17 @@ def find_mean_gap(gram: Gram, *, level: float, paired: bool, rho: float | None) 
         n_student=gram.n_student,
         coupled=paired,
         sentence=sentence,
+        question="mean",
+        kind="mean",
+        evidence=estimate.evidence,
+        distance=True,
+        p_value=None
+        if estimate.value is None
+        else permutation_p(gram, statistic="mean", paired=paired),
+        p_method=permutation_words(paired=paired),
+        notes=(brightness.sentence,) if brightness is not None and brightness.explains else (),
         extra={
+            "brightness": None if brightness is None else brightness.to_dict(),
             "squared_gap": gap_squared(gram) / gram.n_pixels,
             "photoelectrons_per_px": in_photoelectrons,
             "teacher_sd_per_px": pixel_sd,
@@ -143,7 +187,7 @@ def _law(gram: Gram) -> tuple[float, float, float]:
     along = gram.matrix @ weights
     square = float(weights @ along)
     direction = np.mean([np.var(along[rows], ddof=1) for rows in (gram.teacher, gram.student)])
-    largest = float(np.linalg.eigvalsh(within)[-1]) / (m + n - 2)
+    largest = _largest(within, m + n - 2)
     average = cross / teacher.total_variance
     scale = _scale(float(direction), square, average, largest)
     return gap_squared(gram), v0, 4 * scale * (1 / m + 1 / n)
@@ -161,10 +205,20 @@ def _paired_law(gram: Gram) -> tuple[float, float, float]:
     if not spread.total_variance > 0:
         return u, 0.0, 0.0
     along = differences.mean(1)
-    largest = float(np.linalg.eigvalsh(centred(differences))[-1]) / (n - 1)
+    largest = _largest(centred(differences), n - 1)
     average = square_trace / spread.total_variance
     scale = _scale(float(np.var(along, ddof=1)), float(along.mean()), average, largest)
     return u, v0, 4 * scale / n
+
+
+def _largest(inner: np.ndarray, freedom: int) -> float:
+    """Return the largest eigenvalue of the covariance, less what few samples add to it.
+
+    That of `freedom` samples is too large by the mean of the others, about ``tr(Sigma) / freedom``.
+    """
+    values = np.linalg.eigvalsh(inner)
+    excess = float(values.sum() - values[-1]) / freedom
+    return max(float(values[-1]) - excess, 0.0) / freedom
 
 
 def _scale(direction: float, square: float, average: float, largest: float) -> float:

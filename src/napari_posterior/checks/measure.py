@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_posterior.checks.likelihood import ResidualMeter, Residuals
 from napari_posterior.checks.trust import noise_trust
-from napari_posterior.statistics import get_statistic, make_context, not_testable, quantify
+from napari_posterior.statistics import (
+    Objects,
+    get_statistic,
+    make_context,
+    not_testable,
+    quantify,
+)
+from napari_posterior.statistics.evaluate import measure_planes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_posterior.physics.measurement import Measurement
-    from napari_posterior.statistics import Quantity, Statistic
+    from napari_posterior.statistics import Quantity, Region, Statistic
 
 __all__ = ["MeasuredSample", "SampleMeter", "SampleValues"]
+
+_OF_PUNCTA: Final = ("puncta", "puncta_count", "puncta_curve")
 
 
 @dataclass(frozen=True)
@@ -27,13 +36,20 @@ class MeasuredSample:
     Parameters
     ----------
     numbers : mapping
-        For the name of each statistic its quantities by key; ``""`` for one that is a number.
+        For each statistic, in each region, its quantities by key; ``""`` for one that is a number.
     residuals : Residuals
         Agreement with the measurement.
+    puncta : ndarray, (n, 3), or None
+        Plane, row and column of the puncta, where puncta are counted.
+    curve : tuple of float
+        Puncta above each of the factors `CURVE_FACTORS` of the threshold; empty where puncta are
+        not counted.
     """
 
-    numbers: Mapping[str, Mapping[str, Quantity]]
+    numbers: Mapping[tuple[str, str], Mapping[str, Quantity]]
     residuals: Residuals
+    puncta: np.ndarray | None = None
+    curve: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +64,8 @@ class SampleValues:
         One for each sample, float64.
     expected : float or None
         What is expected of a draw from the posterior, if known.
+    region : str or None
+        Where in the image; None for the whole.
     """
 
     id: str
@@ -55,6 +73,7 @@ class SampleValues:
     unit: str
     values: np.ndarray
     expected: float | None = None
+    region: str | None = None
 
 
 class SampleMeter:
@@ -66,6 +85,8 @@ class SampleMeter:
         One for each plane.
     statistics : sequence of str or Statistic
         Computed on every sample.
+    regions : sequence of Region
+        Where statistics are measured beside the whole plane, the same in every plane.
     pixel_size : tuple of float, optional
         Height and width of a pixel in `unit`.
     unit : str
@@ -85,7 +106,7 @@ class SampleMeter:
     Raises
     ------
     InputError
-        If a statistic is unknown or the measurement cannot be used.
+        If a statistic is unknown or does not take regions, or the measurement cannot be used.
     """
 
     def __init__(
@@ -93,6 +114,7 @@ class SampleMeter:
         measurements: Sequence[Measurement],
         statistics: Sequence[str | Statistic],
         *,
+        regions: Sequence[Region] = (),
         pixel_size: tuple[float, float] | None = None,
         unit: str = "pixel",
     ) -> None:
@@ -104,6 +126,8 @@ class SampleMeter:
             make_context(one, pixel_size=pixel_size, unit=unit) for one in measurements
         )
         self.trust = noise_trust(measurements)
+        self._regions: tuple[Region | None, ...] = (None, *regions)
+        self._puncta = any(one.name.partition("(")[0] in _OF_PUNCTA for one in self.statistics)
         self._residuals = ResidualMeter(measurements)
 
     def measure(self, planes: Sequence[np.ndarray]) -> MeasuredSample:
@@ -120,8 +144,25 @@ class SampleMeter:
             If a statistic gives a number that is not finite.
         """
         shown, contexts = list(planes), list(self.contexts)
-        numbers = {one.name: quantify(one, shown, contexts) for one in self.statistics}
-        return MeasuredSample(numbers, self._residuals.measure(shown))
+        numbers = {
+            (one.name, "" if region is None else region.name): quantify(
+                one, shown, contexts, region=region
+            )
+            for one in self.statistics
+            for region in self._regions
+        }
+        residuals = self._residuals.measure(shown)
+        if not self._puncta:
+            return MeasuredSample(numbers, residuals)
+        found = measure_planes(get_statistic("puncta"), shown, contexts)
+        places = [
+            np.column_stack([np.full(len(one), float(plane)), one.positions])
+            for plane, one in enumerate(found)
+            if isinstance(one, Objects)
+        ]
+        curve = quantify(get_statistic("puncta_curve"), shown, contexts)
+        heights = tuple(one.value for one in curve.values())
+        return MeasuredSample(numbers, residuals, np.concatenate(places), heights)
 
     def values(self, samples: Sequence[MeasuredSample]) -> tuple[SampleValues, ...]:
         """Gather what was measured: the statistics, then the likelihood residual.
@@ -133,12 +174,17 @@ class SampleMeter:
         """
         found = []
         for one in self.statistics:
-            for key, first in samples[0].numbers[one.name].items():
-                name, title = one.name, one.title
-                if key:
-                    name, title = f"{one.name}.{key}", _title(one, key)
-                column = np.array([sample.numbers[one.name][key].value for sample in samples])
-                found.append(SampleValues(name, title, first.unit, column))
+            for region in self._regions:
+                place = "" if region is None else region.name
+                for key, first in samples[0].numbers[one.name, place].items():
+                    name, title = one.name, one.title
+                    if key:
+                        name, title = f"{one.name}.{key}", _title(one, key)
+                    if region is not None:
+                        name, title = f"{name}@{place}", f"{title} in {place}"
+                    column = np.array([s.numbers[one.name, place][key].value for s in samples])
+                    where = None if region is None else place
+                    found.append(SampleValues(name, title, first.unit, column, region=where))
         known = self.trust.expected is not None
         chi2 = np.array([sample.residuals.chi2 for sample in samples])
         return (

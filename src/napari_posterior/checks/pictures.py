@@ -12,18 +12,21 @@ import numpy as np
 from napari_posterior.checks.finding import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from PIL.Image import Image as Picture
 
 __all__ = [
     "COLOURS",
+    "Overlay",
     "Panel",
     "Scale",
     "composite",
     "encode_png",
+    "encode_textured",
     "nice_length",
     "shared_limits",
+    "short_unit",
     "shrink",
     "symmetric_limits",
 ]
@@ -129,25 +132,94 @@ def encode_png(image: np.ndarray, scale: Scale) -> bytes:
     return out.getvalue()
 
 
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """What is drawn over the values of a picture.
+
+    Parameters
+    ----------
+    codes : ndarray, (H, W), optional
+        Hatching where it is 1 and dots where it is 2; the rest is left clear.
+    outlined : ndarray, (H, W), optional
+        Regions where it is 1 get an outline.
+    """
+
+    codes: np.ndarray | None = None
+    outlined: np.ndarray | None = None
+
+    def every(self, step: int) -> Overlay:
+        """Keep every n-th pixel."""
+        kept = [None if one is None else one[::step, ::step] for one in (self.codes, self.outlined)]
+        return Overlay(*kept)
+
+
+def encode_textured(image: np.ndarray, overlay: Overlay, scale: Scale, *, side: int) -> bytes:
+    """Return a PNG of an image, (H, W), with what lies over it.
+
+    Its longer side is `side` or less, by whole factors: textures need room.
+    """
+    from PIL import Image
+
+    small, step = shrink(image, side)
+    out = io.BytesIO()
+    colours = _textured(small, overlay.every(step), scale, side)
+    Image.fromarray(colours).save(out, format="PNG", optimize=True)
+    return out.getvalue()
+
+
+def _textured(image: np.ndarray, overlay: Overlay, scale: Scale, side: int) -> np.ndarray:
+    """Return the colours of an image with its overlay, enlarged by a whole factor."""
+    from scipy import ndimage
+
+    zoom = max(1, side // max(image.shape))
+
+    def enlarge(one: np.ndarray) -> np.ndarray:
+        return np.repeat(np.repeat(one, zoom, 0), zoom, 1)
+
+    colours = scale.palette()[enlarge(scale.indices(image))]
+    rows, columns = np.indices(colours.shape[:2])
+    if overlay.codes is not None:
+        codes, stripe = enlarge(overlay.codes), (rows + columns) % 12
+        colours[(codes == 1) & (stripe < 3)] = 20
+        colours[(codes == 1) & ((stripe == 3) | (stripe == 11))] = 255
+        colours[(codes == 2) & (rows % 8 < 2) & (columns % 8 < 2)] = 110
+    if overlay.outlined is not None:
+        inside = enlarge(overlay.outlined) == 1
+        core = ndimage.binary_erosion(inside, border_value=1)
+        colours[inside & ~ndimage.binary_erosion(core, border_value=1)] = 255
+        colours[inside & ~core] = 0
+    return np.asarray(colours, np.uint8)
+
+
 def nice_length(width: int, pixel_size: float, unit: str) -> tuple[float, str]:
     """Return a round length near a fifth of the width: its share of the width and its label."""
     goal = width * pixel_size / 5
     power = 10.0 ** math.floor(math.log10(goal))
     length = max(step * power for step in (1, 2, 5) if step * power <= goal * 1.0001)
-    return length / (width * pixel_size), f"{number(length, 1)} {_UNITS.get(unit, unit)}"
+    return length / (width * pixel_size), f"{number(length, 1)} {short_unit(unit)}"
+
+
+def short_unit(unit: str) -> str:
+    """Return the symbol of a unit of length, such as ``"µm"``; any other unit as it is."""
+    return _UNITS.get(unit, unit)
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One picture of a composite, with its title."""
+    """One picture of a composite, with its title and what lies over it."""
 
     title: str
     image: np.ndarray
     scale: Scale
+    overlay: Overlay | None = None
 
 
 def composite(
-    rows: Sequence[Sequence[Panel]], *, bar: tuple[float, str] | None = None, side: int = 512
+    rows: Sequence[Sequence[Panel]],
+    *,
+    bar: tuple[float, str] | None = None,
+    side: int = 512,
+    notes: Sequence[str] = (),
 ) -> bytes:
     """Return a PNG of titled panels, each with its colour bar, on white.
 
@@ -159,30 +231,33 @@ def composite(
         Scale bar: share of the width, and label; drawn into the first panel of each row.
     side : int
         Longest side of a panel in pixels; small images are enlarged by a whole factor.
+    notes : sequence of str
+        Sentences that travel with the picture: written below it, and kept as its ``Description``.
     """
     from PIL import Image, ImageDraw, ImageFont
+    from PIL.PngImagePlugin import PngInfo
 
     font: Any = ImageFont.load_default(size=16)
+    small: Any = ImageFont.load_default(size=14)
     height, width = rows[0][0].image.shape
     step = max(1, math.ceil(max(height, width) / side))
     zoom = max(1, side // max(height, width))
     width, height = -(-width // step) * zoom, -(-height // step) * zoom
     gap, head, foot = 20, 30, 60
     columns = max(len(row) for row in rows)
-    sheet = Image.new(
-        "RGB",
-        (columns * (width + gap) + gap, len(rows) * (height + head + foot) + gap),
-        "white",
-    )
+    across, down = columns * (width + gap) + gap, len(rows) * (height + head + foot) + gap
+    lines = [
+        line for note in notes for line in _wrap(_plain(note), across - 2 * gap, small.getlength)
+    ]
+    sheet = Image.new("RGB", (across, down + 20 * len(lines) + (gap if lines else 0)), "white")
     draw = ImageDraw.Draw(sheet)
+    for i, line in enumerate(lines):
+        draw.text((gap, down + 20 * i), line, fill="#444444", font=small)
     for i, row in enumerate(rows):
         for j, panel in enumerate(row):
             left, top = gap + j * (width + gap), gap // 2 + i * (height + head + foot)
             draw.text((left, top + 4), panel.title, fill="black", font=font)
-            picture = _picture(panel.image[::step, ::step], panel.scale).convert("RGB")
-            sheet.paste(
-                picture.resize((width, height), Image.Resampling.NEAREST), (left, top + head)
-            )
+            sheet.paste(_enlarged(panel, step, (width, height)), (left, top + head))
             below = top + head + height + 8
             ramp = np.tile(panel.scale.palette()[:_LEVELS][None], (10, 1, 1))
             sheet.paste(Image.fromarray(ramp).resize((width, 10)), (left, below))
@@ -199,14 +274,38 @@ def composite(
                     ((start + end) / 2, line - 4), _plain(bar[1]), fill="white", font=font,
                     anchor="ms", stroke_width=2, stroke_fill="black",
                 )  # fmt: skip
+    info = PngInfo()
+    if notes:
+        info.add_text("Description", " ".join(notes))
     out = io.BytesIO()
-    sheet.save(out, format="PNG")
+    sheet.save(out, format="PNG", pnginfo=info)
     return out.getvalue()
+
+
+def _enlarged(panel: Panel, step: int, size: tuple[int, int]) -> Picture:
+    from PIL import Image
+
+    shown = panel.image[::step, ::step]
+    if panel.overlay is not None:
+        return Image.fromarray(_textured(shown, panel.overlay.every(step), panel.scale, max(size)))
+    return _picture(shown, panel.scale).convert("RGB").resize(size, Image.Resampling.NEAREST)
+
+
+def _wrap(text: str, width: float, measure: Callable[[str], float]) -> list[str]:
+    """Break a sentence into lines no wider than `width`."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and measure(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _plain(text: str) -> str:
     """Replace what the font that comes with Pillow does not have."""
-    return text.replace("−", "-").replace("µ", "u")
+    return text.replace("−", "-").replace("µ", "u").replace("“", '"').replace("”", '"')
 
 
 def _picture(image: np.ndarray, scale: Scale) -> Picture:

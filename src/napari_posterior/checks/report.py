@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_posterior.checks.finding import Finding, as_json
+from napari_posterior.checks.judging import NOTHING_REQUIRED, Overall
 from napari_posterior.checks.solver import SolverTrust
 from napari_posterior.errors import InputError, OutputError
 
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_posterior.checks.familiar import Familiar
+    from napari_posterior.checks.maps import MapImage
+    from napari_posterior.checks.site_changes import SiteTable
     from napari_posterior.checks.source import Description
 
 __all__ = ["FOOTER", "SCHEMA", "Figures", "Report", "RunPictures", "Values"]
 
 SCHEMA: Final = "napari-posterior/report/1"
 
-FOOTER: Final = "Compared with the teacher model, not with reality. One image (n=1)."
+FOOTER: Final = (
+    "Compared with the teacher model, not with reality. One image (n=1). Tolerances chosen by you."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +61,8 @@ class Values:
         One value for each sample.
     expected, sd : float or None
         What is expected of a draw from the posterior, and its standard deviation, if known.
+    samples : tuple of ndarray or None
+        Number of each sample in its run, of teacher and student; None where they stand in order.
     """
 
     id: str
@@ -65,6 +72,7 @@ class Values:
     student: np.ndarray
     expected: float | None = None
     sd: float | None = None
+    samples: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +95,12 @@ class Figures:
         Height and width of a pixel in `unit`.
     unit : str
         Unit of length.
+    maps : tuple of MapImage
+        Where runs differ, of the plane that is shown.
+    charts : mapping
+        Numbers behind further pictures, JSON values, by name; see `charts.plot_report`.
+    sites : SiteTable or None
+        Every punctum, where puncta are counted.
     """
 
     input: np.ndarray
@@ -98,6 +112,9 @@ class Figures:
     planes: int = 1
     pixel_size: tuple[float, float] | None = None
     unit: str = "pixel"
+    maps: tuple[MapImage, ...] = ()
+    charts: Mapping[str, Any] = field(default_factory=dict)
+    sites: SiteTable | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +124,8 @@ class Report:
     Parameters
     ----------
     findings : tuple of Finding
-        In the order in which they are shown; ``report["mean"]`` finds one by its id.
+        In the order in which they are shown, with their verdicts; ``report["mean"]`` finds one by
+        its id.
     figures : Figures
         What the pictures need.
     teacher, student : Description
@@ -126,6 +144,10 @@ class Report:
         What was fixed from the measurement before the samples were looked at.
     familiar : Familiar or None
         RSE and RSP of the means, on the plane that is shown.
+    overall : Overall
+        What the required findings say together, and whether the reference is questionable.
+    plan : mapping
+        Looks, tail and tolerances with the time they were set, and the ledger of looks.
     created : str
         Date and time, ISO 8601, UTC.
     footer : str
@@ -143,6 +165,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     thresholds: Mapping[str, Any] = field(default_factory=dict)
     familiar: Familiar | None = None
+    overall: Overall = NOTHING_REQUIRED
+    plan: Mapping[str, Any] = field(default_factory=dict)
     created: str = ""
     footer: str = FOOTER
 
@@ -188,6 +212,8 @@ class Report:
                 "coupled": self.coupled,
                 "rho": self.rho,
                 "ci_level": self.level,
+                "plan": self.plan,
+                "overall": self.overall.to_dict(),
                 "thresholds": self.thresholds,
                 "squirrel": None if self.familiar is None else asdict(self.familiar),
                 "checks": [
@@ -200,11 +226,17 @@ class Report:
                         "unit": entry.unit,
                         "teacher": entry.teacher,
                         "student": entry.student,
+                        "samples": entry.samples,
                         "expected": entry.expected,
                         "sd": entry.sd,
                     }
                     for entry in self.figures.values
                 },
+                "maps": [
+                    {"name": one.name, "title": one.title, "unit": one.unit, "words": one.words}
+                    for one in self.figures.maps
+                ],
+                "charts": self.figures.charts,
                 "warnings": self.warnings,
                 "versions": {"napari_posterior": __version__, "numpy": np.__version__},
             }

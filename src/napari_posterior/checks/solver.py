@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_posterior.checks.finding import as_json, percent
+from napari_posterior.checks.finding import as_json, confidence, percent
 
 if TYPE_CHECKING:
     from napari_posterior.checks.source import SampleSource
@@ -89,8 +90,8 @@ class ImageCheck:
         plane = f"plane {self.plane + 1}, " if self.plane else ""
         told = (
             f"On this image the variance at {worst.low:g} to {worst.high:g} cycles per pixel, the "
-            f"band that changes most, is {change} ({percent(self.level)} interval {low} to {high}) "
-            f"off that with twice the steps, seen with {self.samples} samples of "
+            f"band that changes most, is {change} ({confidence(self.level)} interval {low} to "
+            f"{high}) off that with twice the steps, seen with {self.samples} samples of "
             f"{self.side[0]} × {self.side[1]} pixels ({plane}row {self.place[0]}, column "
             f"{self.place[1]})."
         )
@@ -116,8 +117,10 @@ class SolverTrust:
         The solver that was measured and the one it was measured against.
     left_open : tuple of OpenBand
         What was left open on simulated scenes, in increasing order of frequency.
+    mean_gap : float or None
+        RMS bias of the mean that is left open in any band, in posterior standard deviations.
     tolerance, level : float
-        What that has to stay below, and the confidence level of its intervals.
+        What `left_open` has to stay below, and the confidence level of its intervals.
     scenes, samples : int
         Scenes that were measured, and samples of each.
     image_check : ImageCheck or None
@@ -130,6 +133,7 @@ class SolverTrust:
     solver: str = ""
     ruler: str = ""
     left_open: tuple[OpenBand, ...] = ()
+    mean_gap: float | None = None
     tolerance: float = 0.0
     level: float = 0.0
     scenes: int = 0
@@ -189,7 +193,7 @@ class SolverTrust:
         return (
             f"The teacher's solver is the reference, {self.words} in any band of spatial "
             f"frequency: {self.solver}, measured against {self.ruler}, refined, on {self.scenes} "
-            f"held-out scenes with {self.samples} samples each ({percent(self.level)} intervals "
+            f"held-out scenes with {self.samples} samples each ({confidence(self.level)} intervals "
             f"over scenes; certified means less than {percent(self.tolerance)}). A difference in "
             "variance of that size need not be the student's; what it makes of other quantities "
             "was not measured."
@@ -225,6 +229,12 @@ def solver_trust(source: SampleSource) -> SolverTrust:
         left_open=tuple(
             OpenBand(band.low, band.high, share)
             for band, share in zip(known.reference.bands, known.left_open, strict=True)
+        ),
+        mean_gap=math.sqrt(
+            max(
+                max(band.mean_interval[1], 0.0) + max(ruler.mean_interval[1], 0.0)
+                for band, ruler in zip(known.reference.bands, known.ruler.bands, strict=True)
+            )
         ),
         tolerance=known.tolerance,
         level=known.level,

@@ -22,6 +22,7 @@ __all__ = [
     "Stack",
     "check_comparable",
     "describe",
+    "stack_runs",
 ]
 
 MIN_SAMPLES: Final = 4
@@ -147,12 +148,16 @@ class Stack:
     ----------
     samples : array-like, (K, H, W) or (K, ..., H, W)
         May be lazy; ``indices``, where it has them, say which sample of the run stands where.
+    rows : ndarray of int, optional
+        Which of them, by their place; all by default.
     """
 
-    def __init__(self, samples: Any) -> None:
+    def __init__(self, samples: Any, rows: np.ndarray | None = None) -> None:
         self._samples = samples
-        self.indices: Final = np.asarray(getattr(samples, "indices", range(samples.shape[0])), int)
-        self.shape: Final = tuple(int(n) for n in samples.shape)
+        self._rows = np.arange(samples.shape[0]) if rows is None else np.asarray(rows)
+        known = np.asarray(getattr(samples, "indices", range(samples.shape[0])), int)
+        self.indices = known[self._rows]
+        self.shape: tuple[int, ...] = (len(self._rows), *(int(n) for n in samples.shape[1:]))
         if len(self.shape) < 3:
             raise InputError(
                 f"the samples have shape {self.shape}; give (samples, height, width) or more axes"
@@ -180,8 +185,30 @@ class Stack:
     def rows(self, sample: int, plane: int, start: int, stop: int) -> np.ndarray:
         """Return rows `start` to `stop` of one plane of one sample, float32."""
         where = np.unravel_index(plane, self.shape[1:-2]) if len(self.shape) > 3 else ()
-        index = (sample, *(int(i) for i in where), slice(start, stop))
+        index = (int(self._rows[sample]), *(int(i) for i in where), slice(start, stop))
         return np.asarray(self._samples[index], np.float32)
+
+
+def stack_runs(teacher: SampleSource, student: SampleSource) -> tuple[Stack, Stack, bool]:
+    """Return the samples that are compared, and whether they are pairs of one noise canvas.
+
+    Runs of one seed start from the same canvases. Their samples are not independent and are never
+    taken as such: even a weak correlation biases the gap between the means. Those without a
+    partner are left out.
+
+    Parameters
+    ----------
+    teacher, student : SampleSource
+        Two runs that can be compared.
+    """
+    whole = Stack(teacher.samples), Stack(student.samples)
+    seeds = [getattr(run.request, "seed", None) for run in (teacher, student)]
+    if seeds[0] is None or seeds[0] != seeds[1]:
+        return *whole, False
+    _, first, second = np.intersect1d(whole[0].indices, whole[1].indices, return_indices=True)
+    if len(first) < MIN_SAMPLES:
+        return *whole, False
+    return Stack(teacher.samples, first), Stack(student.samples, second), True
 
 
 def check_comparable(teacher: SampleSource, student: SampleSource) -> None:

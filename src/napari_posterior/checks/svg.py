@@ -1,128 +1,95 @@
-"""Small charts as SVG, in the colours of the page or on their own."""
+"""Charts as SVG, in the colours of the page or on their own."""
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, assert_never
 
-import numpy as np
-
-from napari_posterior.checks.finding import number
+from napari_posterior.checks.bins import log_ticks, shared_edges, ticks
+from napari_posterior.checks.chart import Dots, Level, Line, Ribbon, Steps, Zone
 
 if TYPE_CHECKING:
-    from napari_posterior.checks.report import Values
+    from collections.abc import Iterable, Sequence
 
-Place = Callable[[float], float]
+    from napari_posterior.checks.chart import Axis, Chart, Mark, Role
 
-__all__ = ["CHART_STYLE", "histogram", "shared_edges", "standalone", "strip"]
+__all__ = ["CHART_STYLE", "axis_ticks", "draw", "shared_edges", "standalone", "write_tick"]
 
-CHART_STYLE: Final = """
-.chart{font:13px system-ui,sans-serif;--c-ink:#1f2328;--c-soft:#6b7280;--c-line:#c9ced6;
---c-teacher:#8b929c;--c-teacher-fill:#b9bfc8;--c-student:#1d63d8;--c-band:#f0c24b33;
---c-mark:#a86a00}
-@media (prefers-color-scheme:dark){.chart{--c-ink:#e6e9ee;--c-soft:#9aa3af;--c-line:#3b424d;
---c-teacher:#9aa3af;--c-teacher-fill:#5a626e;--c-student:#6ea8ff;--c-band:#f0c24b2b;
---c-mark:#e8b64a}}
-.chart text{fill:var(--c-ink)}.chart .soft{fill:var(--c-soft)}
-.chart .axis{stroke:var(--c-line);stroke-width:1;fill:none}
-.chart .teacher{fill:var(--c-teacher-fill);fill-opacity:.75;stroke:var(--c-teacher)}
-.chart .student{fill:none;stroke:var(--c-student);stroke-width:2.2;stroke-dasharray:6 3.5}
-.chart .mean-t{stroke:var(--c-teacher);stroke-width:2}
-.chart .mean-s{stroke:var(--c-student);stroke-width:2;stroke-dasharray:6 3.5}
-.chart .fill-t{fill:var(--c-teacher)}.chart .fill-s{fill:var(--c-student)}
-.chart .band{fill:var(--c-band)}
-.chart .mark{stroke:var(--c-mark);stroke-width:1.6;fill:none}.chart .mark-text{fill:var(--c-mark)}
-.chart .none{stroke:var(--c-soft);stroke-width:1;stroke-dasharray:2 2}
-.chart .span{stroke:var(--c-student);stroke-width:4;stroke-linecap:round;opacity:.55}
-.chart .dot{fill:var(--c-student)}
-"""
+CHART_STYLE: Final = Path(__file__).with_name("chart.css").read_text(encoding="utf-8")
+"""Colours of charts, light and dark."""
 
-_WIDTH, _HEIGHT = 600, 290
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 16, 46, 52
-_MOST_BARS: Final = 24
+_WIDTH, _HEIGHT = 600, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 16, 46, 54
+_FLOOR: Final = _HEIGHT - _BOTTOM
 
 
-def histogram(values: Values, *, names: tuple[str, str]) -> str:
-    """Draw both distributions of a number over samples: teacher filled, student dashed.
+class _Frame:
+    """Where numbers lie on the sheet."""
+
+    def __init__(self, x: Axis, y: Axis) -> None:
+        self._x, self._y = x, y
+
+    def x(self, value: float) -> float:
+        return _LEFT + _share(value, self._x) * (_WIDTH - _RIGHT - _LEFT)
+
+    def y(self, value: float) -> float:
+        return _FLOOR - _share(value, self._y) * (_FLOOR - _TOP)
+
+    def path(self, xs: Sequence[float], ys: Sequence[float]) -> str:
+        return "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
+
+
+def _share(value: float, axis: Axis) -> float:
+    """Return how far along an axis a value lies, kept just beyond its ends."""
+    if axis.log:
+        if value <= 0:
+            return -0.02
+        share = math.log(value / axis.low) / math.log(axis.high / axis.low)
+    else:
+        share = (value - axis.low) / (axis.high - axis.low)
+    return min(max(share, -0.02), 1.02)
+
+
+def draw(chart: Chart) -> str:
+    """Draw a chart.
 
     Parameters
     ----------
-    values : Values
-        The numbers; ``expected`` and ``sd`` are marked where they are known.
-    names : tuple of str
-        Teacher and student in the legend.
+    chart : Chart
+        What to draw.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element that takes its colours from `CHART_STYLE`.
     """
-    edges = shared_edges(values.teacher, values.student)
-    shares = [np.histogram(v, edges)[0] / len(v) for v in (values.teacher, values.student)]
-    low, high = edges[0], edges[-1]
-    if values.expected is not None:
-        reach = 2.4 * (values.sd or 0.0)
-        low, high = min(low, values.expected - reach), max(high, values.expected + reach)
-        margin = 0.02 * (high - low)
-        low, high = low - margin, high + margin
-    top = max(float(s.max()) for s in shares) * 1.08
-    left, right, floor = _LEFT, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-
-    def at(x: float) -> float:
-        return float(left + (x - low) / (high - low) * (right - left))
-
-    def up(y: float) -> float:
-        return floor - y / top * (floor - _TOP)
-
-    parts = []
-    if values.expected is not None and values.sd:
-        a, b = at(values.expected - 2 * values.sd), at(values.expected + 2 * values.sd)
-        parts.append(
-            f'<rect class="band" x="{a:.1f}" y="{_TOP}" width="{b - a:.1f}" '
-            f'height="{floor - _TOP:.1f}"/>'
+    at = _Frame(chart.x, chart.y)
+    right = _WIDTH - _RIGHT
+    parts = [_mark(one, at) for one in chart.marks if not isinstance(one, Level)]
+    grid = []
+    for tick in axis_ticks(chart.y, 4):
+        y = at.y(tick)
+        grid.append(
+            f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="soft" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">'
+            f"{write_tick(tick, chart.y)}</text>"
         )
-    for tick in _ticks(0, 100 * top, 4):
+    parts = [*grid, *parts, *(_mark(one, at) for one in chart.marks if isinstance(one, Level))]
+    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{_FLOOR}" y2="{_FLOOR}"/>')
+    for tick in axis_ticks(chart.x, 6):
         parts.append(
-            f'<line class="axis" x1="{left}" x2="{right}" y1="{up(tick / 100):.1f}" '
-            f'y2="{up(tick / 100):.1f}"/><text class="soft" x="{left - 8}" '
-            f'y="{up(tick / 100) + 4:.1f}" text-anchor="end">{tick:g}</text>'
+            f'<text class="soft" x="{at.x(tick):.1f}" y="{_FLOOR + 20}" text-anchor="middle">'
+            f"{write_tick(tick, chart.x)}</text>"
         )
-    parts.append(f'<path class="teacher" d="{_steps(edges, shares[0], at, up)}"/>')
-    parts.append(f'<path class="student" d="{_steps(edges, shares[1], at, up)}"/>')
-    if values.expected is not None:
-        x = at(values.expected)
-        parts.append(
-            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{floor}"/>'
-            f'<text class="mark-text" x="{x + 5:.1f}" y="{_TOP + 12}">'
-            f"{number(values.expected, 3)} expected</text>"
-        )
-    for kind, series in (("t", values.teacher), ("s", values.student)):
-        x = at(float(np.mean(series)))
-        parts.append(
-            f'<path class="fill-{kind}" d="M{x:.1f} {floor + 1}l-5 8h10z"><title>mean '
-            f"{number(float(np.mean(series)), 4)}</title></path>"
-        )
-    parts.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{floor}" y2="{floor}"/>')
-    for tick in _ticks(low, high, 6):
-        parts.append(
-            f'<text x="{at(tick):.1f}" y="{floor + 24}" text-anchor="middle">'
-            f"{tick:g}</text>".replace(">-", ">−")
-        )
-    unit = f"{values.title}, {values.unit}" if values.unit != values.title else values.unit
     parts.append(
-        f'<text class="soft" x="{(left + right) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">'
-        f"{html.escape(unit)} per sample (▲ mean)</text>"
-        f'<text class="soft" x="{left - 8}" y="{_TOP - 6}" text-anchor="end">%</text>'
+        f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">'
+        f"{html.escape(chart.x.label)}</text>"
+        f'<text class="soft" x="{_LEFT - 42}" y="{_TOP - 8}">{html.escape(chart.y.label)}</text>'
     )
-    legend = left + 6.0
-    for kind, name, count in (
-        ("teacher", names[0], len(values.teacher)),
-        ("student", names[1], len(values.student)),
-    ):
-        words = f"{name if len(name) < 30 else name[:28] + chr(8230)} ({count} samples)"
-        parts.append(
-            f'<rect class="{kind}" x="{legend}" y="10" width="24" height="12"/>'
-            f'<text x="{legend + 32}" y="21">{html.escape(words)}</text>'
-        )
-        legend += 60 + 7.2 * len(words)
-    words = html.escape(f"{values.title}: distribution over samples")
+    parts += _legend(chart.legend)
+    words = html.escape(chart.title, quote=True)
     return (
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{words}">'
         + "".join(parts)
@@ -130,90 +97,118 @@ def histogram(values: Values, *, names: tuple[str, str]) -> str:
     )
 
 
-def strip(
-    estimate: float | None,
-    interval: tuple[float | None, float | None],
-    *,
-    no_difference: float,
-    ratio: bool,
-) -> str:
-    """Draw an interval with its estimate beside the value of no difference (dotted)."""
-    width, height = 190, 26
-    low, high = interval
-    if estimate is None or low is None or high is None or (ratio and min(low, estimate) <= 0):
-        return ""
-
-    def scaled(v: float) -> float:
-        return math.log(v) if ratio else v
-
-    points = [scaled(v) for v in (no_difference, low, high, estimate)]
-    # A ratio keeps a least span so that a hair's breadth does not look like a large difference.
-    span = max(max(points) - min(points), 0.05 if ratio else 0.0) or 1.0
-    middle = (max(points) + min(points)) / 2
-
-    def at(v: float) -> float:
-        return width / 2 + (scaled(v) - middle) / span * (width - 24)
-
-    return (
-        f'<svg class="chart strip" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="interval {number(low)} to {number(high)}, no difference at '
-        f'{number(no_difference)}">'
-        f'<line class="axis" x1="0" x2="{width}" y1="13" y2="13"/>'
-        f'<line class="none" x1="{at(no_difference):.1f}" x2="{at(no_difference):.1f}" y1="2" '
-        f'y2="24"/><line class="span" x1="{at(low):.1f}" x2="{at(high):.1f}" y1="13" y2="13"/>'
-        f'<circle class="dot" cx="{at(estimate):.1f}" cy="13" r="4.5"/></svg>'
-    )
-
-
-def standalone(svg: str) -> str:
-    """Return a chart as a file of its own, with its style."""
-    head = '<svg xmlns="http://www.w3.org/2000/svg" '
-    return svg.replace("<svg ", head, 1).replace(">", f"><style>{CHART_STYLE}</style>", 1)
-
-
-def shared_edges(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
-    """Choose common bins: one for each whole number where that gives few, else round widths.
+def standalone(svg: str, *, about: str = "") -> str:
+    """Return a chart as a file of its own, with its style and words that travel with it.
 
     Parameters
     ----------
-    teacher, student : ndarray, (K,)
-        Finite numbers; at least one in one of them.
-
-    Returns
-    -------
-    ndarray, (bins + 1,)
-        Edges in increasing order.
+    svg : str
+        An ``<svg>`` element.
+    about : str
+        What the chart is about: put into its ``<desc>``.
     """
-    joined = np.concatenate([teacher, student]).astype(np.float64)
-    low, high = float(joined.min()), float(joined.max())
-    whole = bool((joined == np.round(joined)).all())
-    if whole and high - low < _MOST_BARS:
-        return np.arange(low - 0.5, high + 1.0)
-    if high - low <= 1e-9 * max(abs(high), 1e-9):
-        half = max(abs(low) * 1e-3, 1e-6)
-        return np.array([low - half, low + half])
-    bars = int(np.clip(1.3 * len(joined) ** 0.5, 6, _MOST_BARS))
-    width = (high - low) / bars
-    if whole:  # the same number of whole numbers in every bin
-        width = math.ceil(width)
-        return np.arange(low - 0.5, high + width, width)
-    return np.linspace(low, high, bars + 1)
+    head = '<svg xmlns="http://www.w3.org/2000/svg" '
+    inner = f"<style>{CHART_STYLE}</style>"
+    if about:
+        inner = f"<desc>{html.escape(about)}</desc>{inner}"
+    return svg.replace("<svg ", head, 1).replace(">", f">{inner}", 1)
 
 
-def _ticks(low: float, high: float, count: int) -> list[float]:
-    """Return round numbers between two limits."""
-    raw = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    ticks = [(first + i) * step for i in range(count + 2)]
-    return [round(tick, 10) + 0.0 for tick in ticks if tick <= high + 1e-9 * step]
+def axis_ticks(axis: Axis, count: int) -> list[float]:
+    """Return round numbers along an axis."""
+    if axis.log:
+        return log_ticks(axis.low, axis.high)
+    scale = 100.0 if axis.percent else 1.0
+    return [tick / scale for tick in ticks(scale * axis.low, scale * axis.high, count)]
 
 
-def _steps(edges: np.ndarray, shares: np.ndarray, at: Place, up: Place) -> str:
-    """Return the path of a histogram's outline."""
-    points = [f"M{at(edges[0]):.1f} {up(0):.1f}"]
-    for left, right, share in zip(edges[:-1], edges[1:], shares, strict=True):
-        points.append(f"L{at(left):.1f} {up(share):.1f}L{at(right):.1f} {up(share):.1f}")
-    points.append(f"L{at(edges[-1]):.1f} {up(0):.1f}Z")
-    return "".join(points)
+def write_tick(value: float, axis: Axis) -> str:
+    """Write a tick, with a typographic minus."""
+    return f"{100 * value if axis.percent else value:.6g}".replace("-", "−")
+
+
+def _mark(mark: Mark, at: _Frame) -> str:
+    if isinstance(mark, Steps):
+        xs = [edge for edge in mark.edges for _ in (0, 1)]
+        ys = [0.0, *(height for height in mark.heights for _ in (0, 1)), 0.0]
+        return f'<path class="{mark.role}" d="M{at.path(xs, ys)}"/>'
+    if isinstance(mark, Line):
+        return f'<path class="line-{mark.role}" d="M{at.path(mark.x, mark.y)}"/>'
+    if isinstance(mark, Ribbon):
+        xs, ys = [*mark.x, *reversed(mark.x)], [*mark.low, *reversed(mark.high)]
+        return f'<path class="zone-{mark.role}" d="M{at.path(xs, ys)}Z"/>'
+    if isinstance(mark, Dots):
+        return _dots(mark, at)
+    if isinstance(mark, Zone):
+        return _zone(mark, at)
+    if isinstance(mark, Level):
+        return _level(mark, at)
+    assert_never(mark)
+
+
+def _dots(mark: Dots, at: _Frame) -> str:
+    bars = ""
+    if mark.low is not None and mark.high is not None:
+        bars = "".join(
+            f'<path class="bar-{mark.role}" d="M{at.x(x):.1f} {at.y(low):.1f}V{at.y(high):.1f}"/>'
+            for x, low, high in zip(mark.x, mark.low, mark.high, strict=True)
+        )
+    # filled and open circles differ without their colours
+    kind, radius = ("open", 3.6) if mark.role == "student" else ("fill", 4.0)
+    return bars + "".join(
+        f'<circle class="{kind}-{mark.role}" cx="{at.x(x):.1f}" cy="{at.y(y):.1f}" r="{radius}"/>'
+        for x, y in zip(mark.x, mark.y, strict=True)
+    )
+
+
+def _zone(mark: Zone, at: _Frame) -> str:
+    if mark.along == "x":
+        left, right = at.x(mark.low), at.x(mark.high)
+        top, bottom = float(_TOP), float(_FLOOR)
+    else:
+        left, right = float(_LEFT), float(_WIDTH - _RIGHT)
+        top, bottom = at.y(mark.high), at.y(mark.low)
+    words = ""
+    if mark.words:
+        words = (
+            f'<text class="limit-text" x="{left + 6:.1f}" y="{top + 14:.1f}">'
+            f"{html.escape(mark.words)}</text>"
+        )
+    return (
+        f'<rect class="zone-{mark.role}" x="{left:.1f}" y="{top:.1f}" '
+        f'width="{right - left:.1f}" height="{bottom - top:.1f}"/>{words}'
+    )
+
+
+def _level(mark: Level, at: _Frame) -> str:
+    if mark.along == "x":
+        place = at.x(mark.at)
+        near_end = place > _WIDTH - 160
+        line = f"M{place:.1f} {_TOP}V{_FLOOR}"
+        # above the marks, but below the label of the axis
+        y = _TOP + 12.0 if place < _LEFT + 150 else _TOP - 7.0
+        x, anchor = place, "end" if near_end else "start"
+    else:
+        place = at.y(mark.at)
+        line = f"M{_LEFT} {place:.1f}H{_WIDTH - _RIGHT}"
+        x, y, anchor = _WIDTH - _RIGHT - 6.0, place - 5, "end"
+    words = ""
+    if mark.words:
+        words = (
+            f'<text class="{mark.role}-text" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
+            f"{html.escape(mark.words)}</text>"
+        )
+    return f'<path class="line-{mark.role}" d="{line}"/>{words}'
+
+
+def _legend(entries: Iterable[tuple[Role, str]]) -> list[str]:
+    parts, left = [], _LEFT + 6.0
+    for role, name in entries:
+        words = name if len(name) < 40 else f"{name[:38]}…"
+        kind = role if role in ("teacher", "student") else f"zone-{role}"
+        parts.append(
+            f'<rect class="{kind}" x="{left:.0f}" y="9" width="24" height="12"/>'
+            f'<text x="{left + 32:.0f}" y="20">{html.escape(words)}</text>'
+        )
+        left += 54 + 6.7 * len(words)
+    return parts

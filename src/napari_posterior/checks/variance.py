@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from scipy import ndimage
 
-from napari_posterior.checks.finding import Finding, percent, rounded
+from napari_posterior.checks.finding import Finding, confidence, percent, rounded
 from napari_posterior.checks.gram import Gram, group
 from napari_posterior.checks.intervals import Estimate, jackknife_log_ratio
+from napari_posterior.checks.two_sample import permutation_p, permutation_words
 
 __all__ = ["MAP_SMOOTHING", "find_variance_ratio", "log2_variance_ratio_map", "variance_ratio"]
 
@@ -50,7 +51,7 @@ def find_variance_ratio(gram: Gram, *, level: float, paired: bool) -> Finding:
     low, high = estimate.interval
     if estimate.value is None:
         sentence = "The ratio cannot be estimated: the teacher's samples do not vary."
-    elif low is None or high is None:
+    elif estimate.value == 0 or low is None or high is None:
         sentence = "The student's samples do not vary: it gives one image, not draws."
     else:
         sd = math.sqrt(estimate.value)
@@ -61,7 +62,7 @@ def find_variance_ratio(gram: Gram, *, level: float, paired: bool) -> Finding:
         written, ends = rounded(estimate.value, estimate.interval)
         sentence = (
             f"The student's samples have {written} times the variance of the "
-            f"teacher's ({percent(level)} interval {ends}): "
+            f"teacher's ({confidence(level)} interval {ends}): "
             f"its error bars are {change}."
         )
     return Finding(
@@ -78,6 +79,11 @@ def find_variance_ratio(gram: Gram, *, level: float, paired: bool) -> Finding:
         coupled=paired,
         sentence=sentence,
         no_difference=1.0,
+        question="variance",
+        kind="variance",
+        evidence=estimate.evidence,
+        p_value=permutation_p(gram, statistic="variance", paired=paired),
+        p_method=permutation_words(paired=paired),
         extra={
             "se_log": estimate.se,
             "df": estimate.df,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import napari_posterior
+from napari_posterior.cli.compare import compare
+from napari_posterior.cli.experiments import dependence, self_calibration
 from napari_posterior.cli.measuring import colocalise, list_all, measure, sites
 from napari_posterior.cli.options import (
     Device,
@@ -184,40 +186,11 @@ def camera(
     run_camera(frames, flats=flats, dark=dark, bits=bits, out=out, overwrite=overwrite)
 
 
-@app.command(short_help="Estimate what a student keeps of its teacher.")
-@reported
-def compare(
-    teacher_run: Annotated[Path, typer.Argument(metavar="TEACHER_RUN", help="Run of the teacher.")],
-    student_run: Annotated[
-        Path,
-        typer.Argument(metavar="STUDENT_RUN", help="Run of the student, on the same image."),
-    ],
-    statistic: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Computed on every sample; may be repeated.  [default: puncta_count]",
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("report"),
-    truth: Annotated[
-        Path | None, typer.Option(help="Image of the known object, in photoelectrons per pixel.")
-    ] = None,
-    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.90,
-    overwrite: Overwrite = False,
-) -> None:
-    """Estimate what a student run keeps of a teacher run: report.html, report.json, figures."""
-    from napari_posterior.cli.compare import run_compare
-
-    run_compare(
-        teacher_run,
-        student_run,
-        statistics=statistic or ["puncta_count"],
-        out=out,
-        truth=truth,
-        level=level,
-        overwrite=overwrite,
-    )
+app.command(short_help="Say what a student keeps of its teacher.")(compare)
+app.command(short_help="See whether a student follows the measurement.")(dependence)
+app.command("self-calibration", short_help="See whether error bars hold on simulated objects.")(
+    self_calibration
+)
 
 
 @models_app.callback()

@@ -2,81 +2,170 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from napari_posterior import api
-from napari_posterior.checks import write_report
-from napari_posterior.cli.outcome import note, say
-from napari_posterior.errors import OutputError
+from napari_posterior.cli.experiments import run_experiment
+from napari_posterior.cli.folders import free_folder
+from napari_posterior.cli.outcome import note, reported, say
+from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_posterior.checks import Report
 
-__all__ = ["free_folder", "run_compare", "tell_findings"]
+__all__ = ["compare", "read_looks", "read_tolerances", "tell_findings"]
 
 
-def run_compare(
-    teacher_run: Path,
-    student_run: Path,
-    *,
-    statistics: list[str],
-    out: Path,
-    truth: Path | None,
-    level: float,
-    overwrite: bool,
+@reported
+def compare(
+    teacher_run: Annotated[Path, typer.Argument(metavar="TEACHER_RUN", help="Run of the teacher.")],
+    student_run: Annotated[
+        Path,
+        typer.Argument(metavar="STUDENT_RUN", help="Run of the student, on the same image."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the comparison; again is a look.")
+    ] = Path("report"),
+    question: Annotated[
+        str | None,
+        typer.Option(
+            help="restoration, puncta, intensity or filaments: what is measured, and what decides."
+        ),
+    ] = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LIMIT",
+            help="As puncta_count=20%, mean=0.3 or variance=0.8..1.25; may be repeated.",
+        ),
+    ] = None,
+    statistic: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Computed on every sample; may be repeated.  [default: those of the question]",
+        ),
+    ] = None,
+    looks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K,K,...", help="Samples at which it decides.  [default: 16,32,64,128,256]"
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Image of the known object, in photoelectrons per pixel.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="A better image of the field, where the object is not known."),
+    ] = None,
+    with_dependence: Annotated[
+        bool,
+        typer.Option("--dependence", help="Also restore redrawn measurements; the cost is said."),
+    ] = False,
+    with_self_calibration: Annotated[
+        bool,
+        typer.Option("--self-calibration", help="Also restore measured samples; the cost is said."),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Begin anew; looks taken before are then not paid for."),
+    ] = False,
 ) -> None:
-    """Compare two runs on disk and write the report.
+    """Say what a student run keeps of a teacher run, with a verdict on each question.
 
-    Raises
-    ------
-    PosteriorError
-        As `napari_posterior.compare` does; `OutputError` also if a report is there already.
+    The folder keeps the tolerances and every look: set tolerances before the first, and call again
+    when there are more samples.
     """
-    free_folder(out, "report.json", overwrite=overwrite)
-    report = api.compare(teacher_run, student_run, statistics=statistics, truth=truth, level=level)
-    page = write_report(report, out)
+    limits: dict[str, Any] = read_tolerances(tolerance or [])
+    if question is not None:
+        limits["question"] = question
+    kept = (out / "plan.json").exists()
+    free_folder(out, "report.json", overwrite=overwrite or kept)
+    found = []
+    if with_dependence:
+        found.append(run_experiment("dependence", teacher_run, student_run))
+    if with_self_calibration:
+        found.append(run_experiment("self_calibration", teacher_run, student_run))
+    report = api.compare(
+        teacher_run,
+        student_run,
+        statistics=statistic or None,
+        truth=truth,
+        reference=reference,
+        tolerances=limits or None,
+        looks=None if looks is None else read_looks(looks),
+        experiments=found,
+        out=out,
+        overwrite=overwrite,
+    )
     tell_findings(report)
-    say(f"The report is {page.absolute()}; open it in a browser.")
+    say(f"The report is {(out / 'report.html').absolute()}; open it in a browser.")
 
 
-def tell_findings(report: Report) -> None:
-    """Write every finding as a sentence, and the warnings to the standard error stream.
-
-    What is known of the teacher's solver follows once: it is part of every finding.
-    """
-    for warning in report.warnings:
-        note(f"note: {warning}")
-    for finding in report.findings:
-        say(f"- {finding.sentence}")
-    say(report.solver.sentence)
-
-
-def free_folder(folder: Path, holds: str, *, overwrite: bool) -> None:
-    """Make a folder to write to before time is spent on what goes into it.
+def read_tolerances(given: list[str]) -> dict[str, Any]:
+    """Read tolerances as they are written on the command line.
 
     Parameters
     ----------
-    folder : Path
-        Made with its parents.
-    holds : str
-        The file that may be overwritten only if that is asked for.
-    overwrite : bool
-        Whether it is.
+    given : list of str
+        ``"NAME=LIMIT"``: a number, two as ``0.8..1.25`` of which one may be left out, ``20%`` of
+        the teacher's mean, or ``0.5sd``.
 
     Raises
     ------
-    OutputError
-        If the file is there and may not be overwritten, or the folder cannot be made.
+    InputError
+        If there is no name or no limit.
     """
-    if (folder / holds).exists() and not overwrite:
-        raise OutputError(f"{folder / holds} exists; choose another --out, or add --overwrite")
+    found: dict[str, Any] = {}
+    for entry in given:
+        name, equals, limit = (part.strip() for part in entry.partition("="))
+        if not (name and equals and limit):
+            raise InputError(
+                f"--tolerance {entry!r} is no NAME=LIMIT; give one as variance=0.8..1.25"
+            )
+        ends = limit.split("..")
+        try:
+            numbers = [float(end) if end else None for end in ends]
+        except ValueError:
+            found[name] = limit
+        else:
+            found[name] = numbers[0] if len(numbers) == 1 else tuple(numbers)
+    return found
+
+
+def read_looks(given: str) -> tuple[int, ...]:
+    """Read numbers of samples, as ``"16,32,64"``.
+
+    Raises
+    ------
+    InputError
+        If they are no whole numbers.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise OutputError(f"{folder} is a file; choose another --out") from error
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror or error}); choose another --out"
-        ) from error
+        return tuple(int(part) for part in given.split(","))
+    except ValueError as error:
+        raise InputError(f"--looks {given!r} are no numbers of samples; give 16,32,64") from error
+
+
+def tell_findings(report: Report) -> None:
+    """Write verdicts and findings as sentences, and the warnings to the standard error stream.
+
+    Why the reference is questionable comes first; the overall verdict comes last. What is known of
+    the teacher's solver follows once: it is part of every finding.
+    """
+    for warning in report.warnings:
+        note(f"note: {warning}")
+    for doubt in report.overall.questionable:
+        say(f"The reference itself is questionable: {doubt}")
+    for finding in report.findings:
+        say(f"- {finding.sentence}")
+        if finding.judgement is not None:
+            mark = " (Post hoc limit.)" if finding.judgement.origin == "post hoc" else ""
+            say(f"  {finding.judgement.sentence}{mark}")
+    say(report.solver.sentence)
+    say(report.overall.headline)
+    say(report.footer)

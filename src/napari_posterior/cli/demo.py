@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior import api
-from napari_posterior.cli.compare import free_folder, tell_findings
+from napari_posterior.cli.compare import tell_findings
+from napari_posterior.cli.folders import free_folder
 from napari_posterior.cli.outcome import say
 from napari_posterior.cli.restore import announce, draw
 from napari_posterior.errors import InputError

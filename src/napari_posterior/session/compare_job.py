@@ -36,8 +36,8 @@ class CompareJob(ThreadedJob["Report"]):
         Computed on every sample.
     truth : array-like or path, optional
         The known object.
-    level : float
-        Confidence level of the intervals.
+    keep : path, optional
+        Folder that keeps the tolerances and the looks that were taken.
     after : callable, optional
         Makes what a window will show of the report, in the thread of the job; fills `gathered`.
 
@@ -57,7 +57,7 @@ class CompareJob(ThreadedJob["Report"]):
         *,
         statistics: Sequence[str | Statistic] = ("puncta_count",),
         truth: Any = None,
-        level: float = 0.90,
+        keep: str | os.PathLike[str] | None = None,
         title: str = "compare",
         after: Callable[[Report], Any] | None = None,
     ) -> None:
@@ -68,12 +68,12 @@ class CompareJob(ThreadedJob["Report"]):
             _place(student),
             names,
             None if truth is None else id(truth),
-            level,
         )
         super().__init__(title, lane=ANALYSIS, key=key)
         self._runs = teacher, student
         self.statistics = names
-        self._statistics, self._truth, self._level = tuple(statistics), truth, level
+        self._statistics, self._truth = tuple(statistics), truth
+        self._keep = keep
         self._after = after
         self.gathered: Any = None
 
@@ -97,6 +97,8 @@ class CompareJob(ThreadedJob["Report"]):
                 total = samples
                 report(Started(samples, samples, 1, 0))
             self._token.raise_if_cancelled()
+            if not done:
+                return  # pixels are being read
             self._count(done)
             left = (time.monotonic() - start) / done * (samples - done)
             report(StepDone((), 0, done, samples, done / samples, left))
@@ -105,7 +107,8 @@ class CompareJob(ThreadedJob["Report"]):
             *self._runs,
             statistics=self._statistics,
             truth=self._truth,
-            level=self._level,
+            out=self._keep,
+            write=False,
             on_step=on_step,
         )
         self._token.raise_if_cancelled()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_posterior.errors import InputError, RunError
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.checks.report import Report
     from napari_posterior.runs.events import Event
+    from napari_posterior.runs.run import Run
     from napari_posterior.session.layer_side import LayerSide
     from napari_posterior.session.models import CompareState, RunEntry
     from napari_posterior.session.queue import JobQueue
@@ -40,6 +45,8 @@ class Comparing:
         self._state = state
         self._queue = queue
         self._layers = layers
+        self._kept: Path | None = None
+        self._pairs: dict[tuple[str, str], int] = {}
         state.events.teacher.connect(self.check)
         state.events.student.connect(self.check)
 
@@ -68,6 +75,7 @@ class Comparing:
             first,
             second,
             statistics=state.statistics,
+            keep=self._folder_of(first, second),
             title=f"compare #{teacher.number} with #{student.number}",
             after=after,
         )
@@ -80,6 +88,14 @@ class Comparing:
             state.job, state.state, state.progress = before
             raise
         return job
+
+    def _folder_of(self, teacher: Run, student: Run) -> Path:
+        """Return where the looks at a pair are kept, so that looking again is paid for."""
+        if self._kept is None:
+            self._kept = Path(tempfile.mkdtemp(prefix="napari-posterior-looks-"))
+            weakref.finalize(self, shutil.rmtree, self._kept, ignore_errors=True)
+        pair = str(teacher.path), str(student.path)
+        return self._kept / f"{self._pairs.setdefault(pair, len(self._pairs)):04d}"
 
     def refresh(self) -> None:
         """Take over how far the comparison is; its end waits for the event that tells of it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_posterior.statistics.context import StatisticContext
     from napari_posterior.statistics.regions import Region
 
-__all__ = ["ROW", "WHOLE", "Row", "list_objects", "measure_samples", "tidy"]
+__all__ = ["ROW", "WHOLE", "Row", "in_order", "list_objects", "measure_samples", "tidy"]
 
 WHOLE = "whole image"
 """Name of the region that is no part."""
@@ -118,7 +118,7 @@ def measure_samples(
         ]
 
     rows: list[Row] = []
-    for done, found in enumerate(_in_order(measure, indices, workers), start=1):
+    for done, found in enumerate(in_order(measure, indices, workers), start=1):
         rows += found
         if on_sample is not None:
             on_sample(done, len(indices))
@@ -169,7 +169,7 @@ def list_objects(
                 tables.append(pd.DataFrame(columns))
         return tables
 
-    tables = [one for some in _in_order(measure, indices, workers) for one in some]
+    tables = [one for some in in_order(measure, indices, workers) for one in some]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -183,7 +183,7 @@ def tidy(rows: Sequence[Row], **also: Any) -> pd.DataFrame:
     return table
 
 
-def _in_order(
+def in_order(
     measure: Callable[[int], Any], indices: Sequence[int], workers: int | None
 ) -> Iterator[Any]:
     """Measure in threads and yield in order; at most two samples a thread are held."""

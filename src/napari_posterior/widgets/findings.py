@@ -22,16 +22,21 @@ _INDENT = 22
 
 
 def group_findings(report: Report) -> dict[str, tuple[Finding, ...]]:
-    """Return the findings by the quantity they are about: ``puncta_count.spread`` with its mean."""
+    """Return the findings that have a verdict, or are about the truth, by their quantity.
+
+    ``puncta_count.spread`` stands with its mean. What is an estimate only is in the report.
+    """
     groups: dict[str, tuple[Finding, ...]] = {}
     for finding in report.findings:
+        if finding.judgement is None and finding.question != "calibration":
+            continue
         key = finding.id.partition(".")[0]
         groups[key] = (*groups.get(key, ()), finding)
     return groups
 
 
 class FindingList(QWidget):
-    """Every finding as an estimate with its interval, in sentences.
+    """Every finding with its verdict and its interval, in sentences.
 
     Parameters
     ----------
@@ -82,11 +87,16 @@ class FindingList(QWidget):
         self._place_detail()
 
     def _build(self, report: Report) -> None:
+        from napari_posterior.checks.finding import confidence
+
+        headline = Words(report.overall.headline, self)
+        headline.setToolTip(report.overall.sentence)
+        self._add(headline, "headline")
         self._add(Words(report.scope, self), "scope")
         self._add(
             Words(
-                f"Estimates with {100 * report.level:g} % intervals, no verdict. A difference is "
-                "student − teacher (none: 0), a ratio is student / teacher (none: 1).",
+                f"Intervals of {confidence(report.level)}. A difference is student − teacher "
+                "(none: 0), a ratio is student / teacher (none: 1).",
                 self,
             ),
             "estimates",
@@ -111,6 +121,11 @@ class FindingList(QWidget):
                 words.setToolTip(f"{finding.estimand}; {finding.method}")
                 words.setContentsMargins(_INDENT, 0, 0, 0)
                 self._last_of[group] = self._add(words, f"sentence_{finding.id}")
+                if finding.judgement is not None:
+                    verdict_words = Words(finding.judgement.sentence, self)
+                    verdict_words.setContentsMargins(_INDENT, 0, 0, 0)
+                    name = f"verdict_{finding.id}"
+                    self._last_of[group] = self._add(verdict_words, name)
 
     def _add(self, row: QWidget, name: str) -> QWidget:
         row.setObjectName(name)

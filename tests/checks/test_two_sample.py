@@ -1,0 +1,224 @@
+"""Permutation tests from the Gram matrix: against SciPy, their size, and what they find."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from napari_posterior.checks.gram import Gram, GramAccumulator
+from napari_posterior.checks.mean import gap_squared
+from napari_posterior.checks.two_sample import (
+    energy_distance,
+    mmd_squared,
+    permutation_p,
+    permutation_words,
+    split_half_floor,
+    squared_distances,
+)
+from napari_posterior.errors import InputError
+
+EVERY = ["mean", "variance", "energy", "mmd"]
+
+
+def gram_of(teacher, student) -> Gram:
+    accumulator = GramAccumulator(len(teacher), len(student))
+    accumulator.add(np.concatenate([teacher, student]))
+    return accumulator.result()
+
+
+def test_distances_are_those_of_the_samples() -> None:
+    x = np.random.default_rng(0).normal(50, 2, (9, 40))
+    found = squared_distances(gram_of(x[:4], x[4:]))
+    np.testing.assert_allclose(found, ((x[:, None] - x) ** 2).sum(2), atol=1e-8)
+
+
+def test_energy_distance_in_one_dimension_is_scipys() -> None:
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(size=(20, 1)), generator.gamma(2, size=(31, 1))
+    expected = stats.energy_distance(x.ravel(), y.ravel()) ** 2
+    assert energy_distance(gram_of(x, y)) == pytest.approx(expected)
+
+
+def test_mmd_is_that_of_its_definition() -> None:
+    generator = np.random.default_rng(2)
+    x, y = generator.normal(size=(12, 3)), generator.normal(0.5, 1, (17, 3))
+    both = np.concatenate([x, y])
+    apart = ((both[:, None] - both) ** 2).sum(2)
+    kernel = np.exp(-apart / (2 * np.median(apart[np.triu_indices(29, 1)])))
+    expected = kernel[:12, :12].mean() + kernel[12:, 12:].mean() - 2 * kernel[:12, 12:].mean()
+    assert mmd_squared(gram_of(x, y)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "energy"])
+def test_permutations_in_one_dimension_agree_with_scipy(statistic: str) -> None:
+    generator = np.random.default_rng(3)
+    x, y = generator.normal(size=14), generator.normal(0.15, 1, 20)
+    measure = {
+        "mean": lambda a, b: abs(a.mean() - b.mean()),
+        "energy": stats.energy_distance,
+    }[statistic]
+    expected = stats.permutation_test(
+        (x, y), measure, n_resamples=1999, alternative="greater", rng=np.random.default_rng(4)
+    ).pvalue
+    found = permutation_p(
+        gram_of(x[:, None], y[:, None]), statistic=statistic, paired=False, permutations=1999
+    )
+    assert 0.01 < expected < 0.3
+    # the unbiased gap takes the spread of the groups off, and so orders permutations a little else
+    assert found == pytest.approx(expected, abs=0.06)
+
+
+def test_swaps_in_one_dimension_agree_with_scipys_paired_test() -> None:
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=16)
+    y = x + generator.normal(0.3, 0.6, 16)
+    expected = stats.permutation_test(
+        (y - x,),
+        lambda d: abs(d.mean()),
+        permutation_type="samples",
+        n_resamples=1999,
+        alternative="greater",
+        rng=np.random.default_rng(6),
+    ).pvalue
+    found = permutation_p(
+        gram_of(x[:, None], y[:, None]), statistic="mean", paired=True, permutations=1999
+    )
+    assert found == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("statistic", EVERY)
+def test_one_law_is_called_different_as_rarely_as_it_should(statistic: str, paired: bool) -> None:
+    generator = np.random.default_rng(7)
+    found = []
+    for seed in range(300):
+        common = generator.standard_t(5, (12, 6)) if paired else 0.0
+        x, y = (generator.standard_t(5, (12, 6)) + common for _ in range(2))
+        gram = gram_of(x, y)
+        found.append(
+            permutation_p(gram, statistic=statistic, paired=paired, permutations=99, seed=seed)
+        )
+    assert 0.02 <= np.mean(np.array(found) <= 0.05) <= 0.09
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+
+
+def test_each_statistic_finds_what_it_is_meant_for() -> None:
+    generator = np.random.default_rng(8)
+    x = generator.normal(size=(32, 10))
+    shifted = gram_of(x, generator.normal(size=(24, 10)) + 0.6)
+    narrow = gram_of(x, 0.7 * generator.normal(size=(24, 10)))
+    for statistic in ("mean", "energy", "mmd"):
+        assert permutation_p(shifted, statistic=statistic, paired=False) == 0.001
+    assert permutation_p(narrow, statistic="variance", paired=False) == 0.001
+    assert permutation_p(narrow, statistic="mean", paired=False) > 0.05
+
+
+def test_pairs_find_a_gap_that_independent_runs_do_not() -> None:
+    generator = np.random.default_rng(9)
+    x = generator.normal(size=(16, 8))
+    gram = gram_of(x, x + 0.2 + 0.1 * generator.normal(size=(16, 8)))
+    assert permutation_p(gram, statistic="mean", paired=True) == 0.001
+    assert permutation_p(gram, statistic="mean", paired=False) > 0.1
+
+
+def test_an_image_repeated_differs_in_variance() -> None:
+    x = np.random.default_rng(10).normal(size=(16, 30))
+    gram = gram_of(x, np.repeat(x.mean(0, keepdims=True), 16, axis=0))
+    assert permutation_p(gram, statistic="variance", paired=False) == 0.001
+
+
+@pytest.mark.parametrize("statistic", EVERY)
+def test_two_runs_of_one_image_do_not_differ(statistic: str) -> None:
+    gram = gram_of(np.ones((8, 5)), np.ones((8, 5)))
+    assert permutation_p(gram, statistic=statistic, paired=False) == 1.0
+
+
+@pytest.mark.parametrize("statistic", EVERY)
+def test_exchanging_the_runs_leaves_the_statistic(statistic: str) -> None:
+    generator = np.random.default_rng(11)
+    x, y = generator.normal(size=(10, 6)), generator.normal(0.3, 1, (15, 6))
+    there, back = (
+        permutation_p(gram, statistic=statistic, paired=False, permutations=1999)
+        for gram in (gram_of(x, y), gram_of(y, x))
+    )
+    assert there == pytest.approx(back, abs=0.03)
+    assert energy_distance(gram_of(x, y)) == pytest.approx(energy_distance(gram_of(y, x)))
+
+
+def test_the_same_seed_gives_the_same_p_value() -> None:
+    generator = np.random.default_rng(12)
+    gram = gram_of(generator.normal(size=(9, 6)), generator.normal(size=(9, 6)))
+    found = {permutation_p(gram, statistic="energy", paired=False, seed=3) for _ in range(3)}
+    assert len(found) == 1
+
+
+def test_runs_of_different_length_are_no_pairs() -> None:
+    gram = gram_of(np.zeros((4, 3)), np.ones((5, 3)))
+    with pytest.raises(InputError, match="as many of each"):
+        permutation_p(gram, statistic="mean", paired=True)
+
+
+def test_the_method_is_said_in_words() -> None:
+    assert permutation_words(paired=True) == "999 swaps within pairs"
+    assert permutation_words(paired=False, permutations=199) == "199 permutations of the labels"
+
+
+def test_halves_of_the_teacher_hold_zero_and_narrow_with_the_samples() -> None:
+    generator = np.random.default_rng(13)
+    widths = []
+    for count in (16, 64):
+        x = generator.normal(size=(count, 100))
+        low, high = split_half_floor(gram_of(x, x[:2]))
+        assert low < 0 < high
+        widths.append(high - low)
+    # V0 falls with the square of the samples
+    assert widths[1] == pytest.approx(widths[0] / 4, rel=0.35)
+
+
+def test_the_floor_is_the_gap_of_two_samplers_with_half_as_many_samples() -> None:
+    generator = np.random.default_rng(14)
+    x = generator.normal(size=(32, 100))
+    low, high = split_half_floor(gram_of(x, x[:2]), halves=400)
+    gaps = [gap_squared(gram_of(*generator.normal(size=(2, 16, 100)))) / 100 for _ in range(400)]
+    assert [low, high] == pytest.approx(np.quantile(gaps, [0.05, 0.95]), abs=0.02)
+
+
+def test_halves_need_four_samples() -> None:
+    with pytest.raises(InputError, match="4 or more"):
+        split_half_floor(gram_of(np.zeros((3, 5)), np.zeros((4, 5))))
+
+
+@pytest.mark.parametrize(
+    ("case", "count", "powers"),
+    [
+        # of energy distance, MMD and the variance ratio
+        ("a form lost", 64, (0.21, 0.21, 0.18)),
+        ("one form left", 32, (0.65, 0.68, 0.38)),
+        ("SD x 0.8", 32, (0.18, 0.22, 0.98)),
+    ],
+)
+def test_generic_tests_are_as_weak_as_planned(case: str, count: int, powers) -> None:
+    generator = np.random.default_rng(15)
+    middles = np.zeros((3, 10))
+    middles[1, 0], middles[2, 1] = 3, 3
+
+    def draw(shares) -> np.ndarray:
+        return generator.normal(size=(count, 10)) + middles[generator.choice(3, count, p=shares)]
+
+    found = []
+    for seed in range(100):
+        x = draw((0.6, 0.25, 0.15))
+        y = {
+            "a form lost": lambda: draw((0.6 / 0.85, 0.25 / 0.85, 0)),
+            "one form left": lambda: draw((1, 0, 0)),
+            "SD x 0.8": lambda: 0.8 * draw((0.6, 0.25, 0.15)),
+        }[case]()
+        gram = gram_of(x, y)
+        found.append(
+            [
+                permutation_p(gram, statistic=one, paired=False, permutations=99, seed=seed) <= 0.05
+                for one in ("energy", "mmd", "variance")
+            ]
+        )
+    assert np.mean(found, axis=0) == pytest.approx(powers, abs=0.16)
