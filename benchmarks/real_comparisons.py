@@ -54,10 +54,10 @@ SHORT = {
 HEAD = [
     "# Comparisons on real images",
     "",
-    "Made by `benchmarks/real_comparisons.py`; nothing here is written by hand. Squares of 128 pixels",
-    "of six real images, the shipped model, tolerances and looks by default. *yes* is preserved, **no**",
-    "not preserved, *?* not enough samples, *–* not testable; the number is that of samples at which the",
-    "verdict was given that still stood at the end.",
+    "Made by `benchmarks/real_comparisons.py`; nothing here is written by hand. Squares of 128",
+    "pixels of six real images, the shipped model, tolerances and looks by default. *yes* is",
+    "preserved, **no** not preserved, *?* not enough samples, *–* not testable; the number is that",
+    "of samples at which the verdict was given that still stood at the end.",
     "",
 ]
 

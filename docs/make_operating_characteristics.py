@@ -2,9 +2,9 @@
 
     python docs/make_operating_characteristics.py [--repeats 200] [--cache FOLDER] [--rows WORD]
 
-Teachers and students are toy laws whose difference is known (`napari_posterior.toy_laws`,
-`toy_students`), the rows are those of ``tests/support/toy_rows.py``, and findings and verdicts come
-from the functions that a comparison uses. With a cache, a folder outside the repository, what is
+Teachers and students are toy laws whose difference is known (`napari_posterior.toys`), the rows are
+those of ``tests/support/toy_rows.py``, and findings and verdicts come from the functions that a
+comparison uses. With a cache, a folder outside the repository, what is
 there already is not measured again; ``--rows`` measures the rows whose name holds a word and writes
 no page. Takes about half an hour on one core.
 """
@@ -34,8 +34,8 @@ from toy_rows import (
     exact_of,
 )
 
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.verdict import NOT_ENOUGH, NOT_PRESERVED, PRESERVED
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.verdict import NOT_ENOUGH, NOT_PRESERVED, PRESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

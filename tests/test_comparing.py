@@ -174,7 +174,7 @@ def test_one_image_is_not_taken_for_two(images: Callable[[int], Any]) -> None:
     ],
 )
 def test_tolerances_are_read_as_they_are_written(given: str, read: dict[str, Any]) -> None:
-    from napari_posterior.checks.tolerances import Tolerances
+    from napari_posterior.checks.verdicts.tolerances import Tolerances
     from napari_posterior.cli.compare import read_tolerances
 
     assert read_tolerances([given]) == read

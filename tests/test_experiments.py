@@ -17,7 +17,7 @@ from napari_posterior.api.experiments import (
     estimate_cost,
 )
 from napari_posterior.api.redraws import run_experiment
-from napari_posterior.checks.dependence import plan_dependence
+from napari_posterior.checks.experiments.dependence import plan_dependence
 from napari_posterior.errors import InputError, RunError
 from napari_posterior.runs.cancel import CancelToken, RunCancelledError
 

@@ -8,7 +8,7 @@ import torch
 
 import napari_posterior as npo
 from napari_posterior.bundles.selftest import check_selftest
-from napari_posterior.checks.truth import attainable
+from napari_posterior.checks.known.truth import attainable
 from napari_posterior.cli.demo import read_sample
 from napari_posterior.image import load_image
 from napari_posterior.physics.scenes import KINDS

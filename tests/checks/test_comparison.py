@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_posterior.checks.comparison import Comparison, open_comparison
 from napari_posterior.checks.finding import Finding
 from napari_posterior.checks.intervals import mean_difference
-from napari_posterior.checks.ledger import Pair, RunIdentity
-from napari_posterior.checks.looks import Looks
 from napari_posterior.checks.solver import SolverTrust
+from napari_posterior.checks.verdicts.comparison import Comparison, open_comparison
+from napari_posterior.checks.verdicts.ledger import Pair, RunIdentity
+from napari_posterior.checks.verdicts.looks import Looks
 from napari_posterior.errors import InputError, OutputError
 
 KNOWN = RunIdentity(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.dependence import find_dependence
-from napari_posterior.checks.dependence_patches import find_patch_accuracy, ratio_map
-from napari_posterior.checks.likelihood_gaps import GapMeter
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.tolerances import DEFAULTS
-from napari_posterior.checks.verdict import NOT_ENOUGH, NOT_PRESERVED, judge
-from napari_posterior.toy_laws import Restoration
+from napari_posterior.checks.experiments.dependence import find_dependence
+from napari_posterior.checks.experiments.dependence_patches import find_patch_accuracy, ratio_map
+from napari_posterior.checks.experiments.likelihood_gaps import GapMeter
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import DEFAULTS
+from napari_posterior.checks.verdicts.verdict import NOT_ENOUGH, NOT_PRESERVED, judge
+from napari_posterior.toys.laws import Restoration
 
 TOY = Restoration()
 B, K, SIDE = 4, 8, 4
@@ -248,7 +248,7 @@ def test_one_formula_scores_a_pixel_of_all_redraws():
 def test_intervals_hold_the_answer_of_students_that_blur(count):
     from dataclasses import replace
 
-    from napari_posterior.toy_laws import frequencies
+    from napari_posterior.toys.laws import frequencies
 
     rng = np.random.default_rng(10)
     gain = np.where(frequencies(TOY.size) > 0.1, 0.3, 1.0)

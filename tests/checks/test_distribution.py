@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from scipy.stats.mstats import hdquantiles
 
-from napari_posterior.checks.distribution import (
+from napari_posterior.checks.counted.distribution import (
     QUANTILES,
     compare_distributions,
     find_distribution,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.dimension import dimension_ratio
-from napari_posterior.checks.diversity import (
+from napari_posterior.checks.gram import Gram, GramAccumulator, group
+from napari_posterior.checks.spread.dimension import dimension_ratio
+from napari_posterior.checks.spread.diversity import (
     eigen_spectrum,
     find_alarm,
     find_dimension,
     find_diversity,
     vendi_score,
 )
-from napari_posterior.checks.gram import Gram, GramAccumulator, group
 
 POWER = np.arange(1, 401) ** -0.5
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_posterior.checks.evidence import GapEvidence, TEvidence
 from napari_posterior.checks.gram import GramAccumulator
 from napari_posterior.checks.intervals import (
     jackknife_log_ratio,
@@ -16,6 +15,7 @@ from napari_posterior.checks.intervals import (
     mean_difference,
 )
 from napari_posterior.checks.mean import mean_gap
+from napari_posterior.checks.verdicts.evidence import GapEvidence, TEvidence
 
 TAIL = 0.0122
 

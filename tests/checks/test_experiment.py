@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.dependence import plan_dependence
-from napari_posterior.checks.self_calibration import plan_self_calibration
+from napari_posterior.checks.experiments.dependence import plan_dependence
+from napari_posterior.checks.experiments.self_calibration import plan_self_calibration
 from napari_posterior.errors import InputError
 from napari_posterior.physics.camera import Camera
 

@@ -20,11 +20,11 @@ from toy_planted import make_scene
 from toy_rows import BOUNDARY, COVERAGE, EXACT, FAULTS, exact_of
 
 from napari_posterior.checks.gram import group
-from napari_posterior.checks.looks import Looks
 from napari_posterior.checks.mean import gap_squared
-from napari_posterior.checks.verdict import NOT_PRESERVED, PRESERVED
-from napari_posterior.toy_laws import add_forms, add_puncta
-from napari_posterior.toy_students import (
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.verdict import NOT_PRESERVED, PRESERVED
+from napari_posterior.toys.laws import add_forms, add_puncta
+from napari_posterior.toys.students import (
     collapsed,
     coupled_noise,
     repeated,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_posterior.checks.looks import ALPHA, DEFAULT_LOOKS, FEWEST, Looks
+from napari_posterior.checks.verdicts.looks import ALPHA, DEFAULT_LOOKS, FEWEST, Looks
 from napari_posterior.errors import InputError
 
 WORST = (16, 39, 101, 255, 1023)  # samples at the looks, found by ascent over all slots

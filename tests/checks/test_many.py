@@ -11,16 +11,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_posterior.checks.effects import measure_effect
-from napari_posterior.checks.evidence import GapEvidence, TEvidence
 from napari_posterior.checks.finding import Finding
-from napari_posterior.checks.judging import NOTHING_REQUIRED, Settled, settle
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.many import combine
+from napari_posterior.checks.images.effects import measure_effect
+from napari_posterior.checks.images.many import combine
 from napari_posterior.checks.report import Report
 from napari_posterior.checks.solver import OpenBand, SolverTrust
 from napari_posterior.checks.source import Description
-from napari_posterior.checks.tolerances import Tolerances
+from napari_posterior.checks.verdicts.evidence import GapEvidence, TEvidence
+from napari_posterior.checks.verdicts.judging import NOTHING_REQUIRED, Settled, settle
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import Tolerances
 from napari_posterior.errors import InputError
 
 LOOKS = Looks()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.clusters import find_clusters
-from napari_posterior.checks.forms import FormEvidence, compare_forms
 from napari_posterior.checks.gram import Gram, GramAccumulator
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.modes import (
+from napari_posterior.checks.spread.clusters import find_clusters
+from napari_posterior.checks.spread.forms import FormEvidence, compare_forms
+from napari_posterior.checks.spread.modes import (
     find_modes,
     gram_of_values,
     principal_coordinates,
 )
-from napari_posterior.checks.tolerances import DEFAULTS
-from napari_posterior.checks.verdict import judge
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import DEFAULTS
+from napari_posterior.checks.verdicts.verdict import judge
 
 SHARES = (0.6, 0.25, 0.15)
 

@@ -10,12 +10,10 @@ import pytest
 from PIL import Image
 from report_samples import make_report
 
-from napari_posterior.checks.chart import Axis, Chart, Dots, Line
-from napari_posterior.checks.charts import distribution, plot_report
 from napari_posterior.checks.finding import Finding, as_json, number, rounded
-from napari_posterior.checks.judging import settle
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.pictures import (
+from napari_posterior.checks.page.chart import Axis, Chart, Dots, Line
+from napari_posterior.checks.page.charts import distribution, plot_report
+from napari_posterior.checks.page.pictures import (
     COLOURS,
     Overlay,
     Panel,
@@ -28,11 +26,13 @@ from napari_posterior.checks.pictures import (
     shrink,
     symmetric_limits,
 )
+from napari_posterior.checks.page.strip import strip
+from napari_posterior.checks.page.svg import draw, standalone
 from napari_posterior.checks.report import Values
 from napari_posterior.checks.solver import SolverTrust
-from napari_posterior.checks.strip import strip
-from napari_posterior.checks.svg import draw, standalone
-from napari_posterior.checks.tolerances import Tolerances
+from napari_posterior.checks.verdicts.judging import settle
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import Tolerances
 
 
 def colours_of(image, scale):

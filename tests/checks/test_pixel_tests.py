@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from napari_posterior.checks.pixel_tests import ALPHA, PixelTests
-from napari_posterior.checks.shrinkage import shrink_variances
+from napari_posterior.checks.spread.pixel_tests import ALPHA, PixelTests
+from napari_posterior.checks.spread.shrinkage import shrink_variances
 
 
 def run(teacher, student, *, band=None, paired=False, **options):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.puncta_truth import fair_brier, fair_crps, judge_sites, reliability
+from napari_posterior.checks.known.puncta_truth import (
+    fair_brier,
+    fair_crps,
+    judge_sites,
+    reliability,
+)
 from napari_posterior.errors import InputError
 from napari_posterior.statistics import pool_sites
 

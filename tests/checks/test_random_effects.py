@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_posterior.checks.random_effects import failing_share, pool_effects
+from napari_posterior.checks.images.random_effects import failing_share, pool_effects
 from napari_posterior.errors import InputError
 
 # Thirteen trials of the BCG vaccine, Colditz et al. (1994), JAMA 271:698: cases and others among

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_posterior.checks.rank_histogram import (
+from napari_posterior.checks.known.rank_histogram import (
     correlation_length,
     coverage_curve,
     map_misses,
     rank_histogram,
 )
-from napari_posterior.checks.truth import rank_pixels, score_blocks
+from napari_posterior.checks.known.truth import rank_pixels, score_blocks
 
 
 def scores_of(seed: int, *, count: int = 15, scale: float = 1.0, shift: float = 0.0):

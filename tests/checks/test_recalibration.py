@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_posterior.checks.recalibration import (
+from napari_posterior.checks.known.recalibration import (
     control_risk,
     fewest_images,
     hoeffding_bentkus,

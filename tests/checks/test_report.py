@@ -308,7 +308,7 @@ def test_json_is_strict_and_complete(report, tmp_path) -> None:
 
 
 def test_the_page_holds_every_picture_and_caption(report, tmp_path) -> None:
-    from napari_posterior.checks.html_where import layer_maps
+    from napari_posterior.checks.page.html_where import layer_maps
 
     text = report.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
     page = read(text)
@@ -344,7 +344,7 @@ def test_names_from_outside_are_escaped(fake_run, draw, scene, two_runs) -> None
         fake_run(draw(5, seed), scene[1], seed=seed, sampler=name, image={"name": name})
         for seed in (1, 2)
     ]
-    from napari_posterior.checks.html import render
+    from napari_posterior.checks.page.html import render
 
     assert "<script" not in render(build_report(*runs))
 
@@ -356,7 +356,7 @@ def test_large_images_make_a_small_page(fake_run) -> None:
         fake_run(generator.normal(10, 3, (4, *y.shape)).astype(np.float32), y, seed=seed)
         for seed in (1, 2)
     ]
-    from napari_posterior.checks.html import render
+    from napari_posterior.checks.page.html import render
 
     page = render(build_report(*runs, statistics=[]))
     assert len(page) < 5_000_000
@@ -366,7 +366,7 @@ def test_large_images_make_a_small_page(fake_run) -> None:
 def test_an_image_without_a_pixel_size_has_no_scale_bar(fake_run, draw, scene) -> None:
     plain = {"scale": (1.0, 1.0), "units": ("pixel", "pixel")}
     runs = [fake_run(draw(4, seed), scene[1], seed=seed, image=plain) for seed in (1, 2)]
-    from napari_posterior.checks.html import render
+    from napari_posterior.checks.page.html import render
 
     report = build_report(*runs, statistics=[])
     assert report.figures.pixel_size is None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.experiment import Redraw
-from napari_posterior.checks.ranks import RankMeter, Ranks, rank
-from napari_posterior.checks.self_calibration import find_self_calibration
-from napari_posterior.toy_laws import Restoration
-from napari_posterior.toy_students import with_variance
+from napari_posterior.checks.experiments.experiment import Redraw
+from napari_posterior.checks.experiments.ranks import RankMeter, Ranks, rank
+from napari_posterior.checks.experiments.self_calibration import find_self_calibration
+from napari_posterior.toys.laws import Restoration
+from napari_posterior.toys.students import with_variance
 
 NOISE = 0.5  # variance; that of the object is 1
 GAIN, VARIANCE = 1 / (1 + NOISE), NOISE / (1 + NOISE)

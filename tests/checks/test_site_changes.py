@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.site_changes import (
+from napari_posterior.checks.counted.site_changes import (
     bounds_in_words,
     find_site_changes,
     locate,
     pool_planes,
 )
-from napari_posterior.checks.tolerances import DEFAULTS
-from napari_posterior.checks.verdict import judge
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import DEFAULTS
+from napari_posterior.checks.verdicts.verdict import judge
 from napari_posterior.errors import InputError
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.measurement import Measurement

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.bands import BandMeter, make_bands, optical_cutoff
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.moments import Moments
-from napari_posterior.checks.spectrum import find_spectrum
-from napari_posterior.checks.tolerances import Limits
-from napari_posterior.checks.verdict import NOT_PRESERVED, PRESERVED, judge
+from napari_posterior.checks.spread.bands import BandMeter, make_bands, optical_cutoff
+from napari_posterior.checks.spread.moments import Moments
+from napari_posterior.checks.spread.spectrum import find_spectrum
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import Limits
+from napari_posterior.checks.verdicts.verdict import NOT_PRESERVED, PRESERVED, judge
 from napari_posterior.physics.psf import Psf
 
 LIMITS = Limits(0.8, 1.25, "0.8 to 1.25")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.evidence import TEvidence
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.task import (
+from napari_posterior.checks.counted.task import (
     check_deterministic,
     find_difference,
     find_spread_ratio,
     find_undefined,
     wide_limit_note,
 )
-from napari_posterior.checks.tolerances import DEFAULTS, Limits
-from napari_posterior.checks.verdict import judge
+from napari_posterior.checks.verdicts.evidence import TEvidence
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import DEFAULTS, Limits
+from napari_posterior.checks.verdicts.verdict import judge
 from napari_posterior.errors import InputError
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.measurement import Measurement

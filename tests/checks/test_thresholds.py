@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.thresholds import compare_curve, depends_on_threshold
-from napari_posterior.checks.tolerances import Tolerance
+from napari_posterior.checks.counted.thresholds import compare_curve, depends_on_threshold
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import Tolerance
 from napari_posterior.errors import InputError
 
 LOOKS = Looks()

@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from napari_posterior.checks.intervals import jackknife_log_ratio, leave_one_out_variance
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.tiles import (
+from napari_posterior.checks.spread.tiles import (
     CELL,
     PATCHES,
     TileSquares,
@@ -16,8 +15,9 @@ from napari_posterior.checks.tiles import (
     choose_tile,
     find_tiles,
 )
-from napari_posterior.checks.tolerances import Limits
-from napari_posterior.checks.verdict import NOT_PRESERVED, PRESERVED, judge
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import Limits
+from napari_posterior.checks.verdicts.verdict import NOT_PRESERVED, PRESERVED, judge
 
 LIMITS = Limits(0.67, 1.5, "0.67 to 1.5")
 LOOKS = Looks()

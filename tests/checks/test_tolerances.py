@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_posterior.checks.tolerances import DEFAULTS, PRESETS, Tolerance, Tolerances
+from napari_posterior.checks.verdicts.tolerances import DEFAULTS, PRESETS, Tolerance, Tolerances
 from napari_posterior.errors import InputError
 
 

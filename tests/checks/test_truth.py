@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_posterior.checks.rank_histogram import correlation_length
-from napari_posterior.checks.truth import (
+from napari_posterior.checks.known.rank_histogram import correlation_length
+from napari_posterior.checks.known.truth import (
     LEVELS,
     attainable,
     find_calibration,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_posterior.checks.gram import GramAccumulator
-from napari_posterior.checks.variance import (
+from napari_posterior.checks.spread.variance import (
     find_variance_ratio,
     log2_variance_ratio_map,
     variance_ratio,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_posterior.checks.evidence import GapEvidence, TEvidence
-from napari_posterior.checks.looks import Looks
-from napari_posterior.checks.tolerances import Limits
-from napari_posterior.checks.verdict import (
+from napari_posterior.checks.verdicts.evidence import GapEvidence, TEvidence
+from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.tolerances import Limits
+from napari_posterior.checks.verdicts.verdict import (
     NOT_ENOUGH,
     NOT_PRESERVED,
     NOT_TESTABLE,

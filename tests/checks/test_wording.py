@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from report_samples import KINDS, make_report
 
-from napari_posterior.checks.badges import NOT_ASKED, SEVERITY, badge, icon
-from napari_posterior.checks.html import render
-from napari_posterior.checks.html_questions import choose_lead
+from napari_posterior.checks.page.badges import NOT_ASKED, SEVERITY, badge, icon
+from napari_posterior.checks.page.html import render
+from napari_posterior.checks.page.html_questions import choose_lead
+from napari_posterior.checks.page.write import write_report
 from napari_posterior.checks.report import FOOTER
-from napari_posterior.checks.write import write_report
 
 FORBIDDEN = ("validated", "identical", "true", "safe")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from report_samples import make_report
 
-from napari_posterior.checks.write import write_report
+from napari_posterior.checks.page.write import write_report
 from napari_posterior.errors import InputError, OutputError
 from napari_posterior.image import load_image
 

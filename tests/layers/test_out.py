@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_posterior.checks.variance import MAP_SMOOTHING, log2_variance_ratio_map
+from napari_posterior.checks.spread.variance import MAP_SMOOTHING, log2_variance_ratio_map
 from napari_posterior.errors import InputError, RunError
 from napari_posterior.layers import (
     KEY,

@@ -13,7 +13,7 @@ import wrapt
 from napari.components import ViewerModel
 from shown_images import show
 
-from napari_posterior.checks.variance import MAP_SMOOTHING, log2_variance_ratio_map
+from napari_posterior.checks.spread.variance import MAP_SMOOTHING, log2_variance_ratio_map
 from napari_posterior.layers import (
     KEY,
     ViewerLayers,

@@ -7,16 +7,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from napari_posterior.checks.evidence import TEvidence
+from napari_posterior.checks.counted.site_changes import SiteTable, find_site_changes
 from napari_posterior.checks.finding import Finding
-from napari_posterior.checks.judging import Settled, conclude, settle
-from napari_posterior.checks.looks import ALPHA, Looks
 from napari_posterior.checks.maps import MapImage
 from napari_posterior.checks.report import Figures, Report, RunPictures, Values
-from napari_posterior.checks.site_changes import SiteTable, find_site_changes
 from napari_posterior.checks.solver import OpenBand, SolverTrust
 from napari_posterior.checks.source import Description
-from napari_posterior.checks.tolerances import Tolerances
+from napari_posterior.checks.verdicts.evidence import TEvidence
+from napari_posterior.checks.verdicts.judging import Settled, conclude, settle
+from napari_posterior.checks.verdicts.looks import ALPHA, Looks
+from napari_posterior.checks.verdicts.tolerances import Tolerances
 
 __all__ = ["KINDS", "make_report"]
 

@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_posterior.checks.bands import BandMeter, make_bands, optical_cutoff
-from napari_posterior.checks.dependence import find_dependence
-from napari_posterior.checks.diversity import find_dimension, find_diversity
+from napari_posterior.checks.counted.site_changes import find_site_changes
+from napari_posterior.checks.counted.task import find_difference, find_spread_ratio
+from napari_posterior.checks.experiments.dependence import find_dependence
+from napari_posterior.checks.experiments.self_calibration import find_self_calibration
 from napari_posterior.checks.gram import Gram, GramAccumulator, group
-from napari_posterior.checks.judging import settle
+from napari_posterior.checks.known.truth import find_calibration, score_blocks
 from napari_posterior.checks.likelihood import ResidualMeter, find_residual_difference
 from napari_posterior.checks.mean import find_mean_gap
-from napari_posterior.checks.modes import find_modes, principal_coordinates
-from napari_posterior.checks.moments import Moments
-from napari_posterior.checks.scale import pooled_scale
-from napari_posterior.checks.self_calibration import find_self_calibration
-from napari_posterior.checks.site_changes import find_site_changes
 from napari_posterior.checks.solver import SolverTrust
-from napari_posterior.checks.spectrum import find_spectrum
-from napari_posterior.checks.task import find_difference, find_spread_ratio
-from napari_posterior.checks.tiles import TileSums, choose_tile, find_tiles
-from napari_posterior.checks.tolerances import DEFAULTS, Tolerances
+from napari_posterior.checks.spread.bands import BandMeter, make_bands, optical_cutoff
+from napari_posterior.checks.spread.diversity import find_dimension, find_diversity
+from napari_posterior.checks.spread.modes import find_modes, principal_coordinates
+from napari_posterior.checks.spread.moments import Moments
+from napari_posterior.checks.spread.scale import pooled_scale
+from napari_posterior.checks.spread.spectrum import find_spectrum
+from napari_posterior.checks.spread.tiles import TileSums, choose_tile, find_tiles
+from napari_posterior.checks.spread.variance import find_variance_ratio
 from napari_posterior.checks.trust import NoiseTrust
-from napari_posterior.checks.truth import find_calibration, score_blocks
-from napari_posterior.checks.variance import find_variance_ratio
+from napari_posterior.checks.verdicts.judging import settle
+from napari_posterior.checks.verdicts.tolerances import DEFAULTS, Tolerances
 
 if TYPE_CHECKING:
+    from napari_posterior.checks.experiments.ranks import Ranks
     from napari_posterior.checks.finding import Finding
-    from napari_posterior.checks.looks import Looks
-    from napari_posterior.checks.ranks import Ranks
+    from napari_posterior.checks.verdicts.looks import Looks
     from napari_posterior.physics.measurement import Measurement
-    from napari_posterior.toy_laws import Draws
+    from napari_posterior.toys.laws import Draws
 
 COUNT = "puncta_count"
 RANKED = 15

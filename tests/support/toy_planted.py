@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_posterior.checks.bands import make_bands, optical_cutoff
-from napari_posterior.checks.truth import attainable
-from napari_posterior.toy_laws import Law, Restoration, add_forms, add_puncta
-from napari_posterior.toy_students import with_variance, without_detail
+from napari_posterior.checks.known.truth import attainable
+from napari_posterior.checks.spread.bands import make_bands, optical_cutoff
+from napari_posterior.toys.laws import Law, Restoration, add_forms, add_puncta
+from napari_posterior.toys.students import with_variance, without_detail
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -35,9 +35,9 @@ from toy_planted import (
     variances,
 )
 
-from napari_posterior.checks.planning import plan
-from napari_posterior.checks.ranks import PIXELS, rank
-from napari_posterior.toy_students import (
+from napari_posterior.checks.experiments.ranks import PIXELS, rank
+from napari_posterior.checks.verdicts.planning import plan
+from napari_posterior.toys.students import (
     collapsed,
     coupled_noise,
     repeated,
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_posterior.checks.finding import Finding
-    from napari_posterior.checks.looks import Looks
-    from napari_posterior.toy_laws import Law, Restoration
+    from napari_posterior.checks.verdicts.looks import Looks
+    from napari_posterior.toys.laws import Law, Restoration
 
 CONFIDENT = np.concatenate([np.full(16, 0.97), np.full(6, 0.85), np.full(3, 0.5)])
 UNSURE = np.linspace(0.05, 0.95, 25)

@@ -13,11 +13,11 @@ from napari_posterior.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from napari_posterior.checks.comparison import Comparison
-    from napari_posterior.checks.experiment import ExperimentResult
-    from napari_posterior.checks.many_report import ManyReport
+    from napari_posterior.checks.experiments.experiment import ExperimentResult
+    from napari_posterior.checks.images.many_report import ManyReport
     from napari_posterior.checks.report import Report
-    from napari_posterior.checks.tolerances import Tolerances
+    from napari_posterior.checks.verdicts.comparison import Comparison
+    from napari_posterior.checks.verdicts.tolerances import Tolerances
     from napari_posterior.runs.run import Run
     from napari_posterior.statistics import Statistic
 
@@ -168,7 +168,7 @@ def compare_images(
     RunError
         If a run cannot be opened.
     """
-    from napari_posterior.checks.many import combine
+    from napari_posterior.checks.images.many import combine
 
     given = list(images)
     folders: set[Path] = set()
@@ -233,9 +233,9 @@ def _prepare(
     overwrite: bool,
 ) -> tuple[Comparison, list[Statistic]]:
     """Declare what is compared, before a sample is read."""
-    from napari_posterior.checks.comparison import Comparison, open_comparison
-    from napari_posterior.checks.ledger import Pair
     from napari_posterior.checks.source import check_comparable, describe
+    from napari_posterior.checks.verdicts.comparison import Comparison, open_comparison
+    from napari_posterior.checks.verdicts.ledger import Pair
     from napari_posterior.statistics import get_statistic
 
     check_comparable(teacher, student)

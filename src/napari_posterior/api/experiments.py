@@ -16,7 +16,7 @@ from napari_posterior.api.redraws import run_experiment
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_posterior.checks.experiment import ExperimentResult
+    from napari_posterior.checks.experiments.experiment import ExperimentResult
     from napari_posterior.checks.finding import Finding
     from napari_posterior.physics.measurement import Measurement
     from napari_posterior.runs.cancel import CancelToken
@@ -85,10 +85,13 @@ def check_dependence(
     RunCancelledError
         If the token was cancelled.
     """
-    from napari_posterior.checks.dependence import find_dependence, plan_dependence
-    from napari_posterior.checks.dependence_patches import find_patch_accuracy, ratio_map
-    from napari_posterior.checks.experiment import ExperimentResult
-    from napari_posterior.checks.likelihood_gaps import GapMeter
+    from napari_posterior.checks.experiments.dependence import find_dependence, plan_dependence
+    from napari_posterior.checks.experiments.dependence_patches import (
+        find_patch_accuracy,
+        ratio_map,
+    )
+    from napari_posterior.checks.experiments.experiment import ExperimentResult
+    from napari_posterior.checks.experiments.likelihood_gaps import GapMeter
 
     teacher, student = _open_pair(teacher_run, student_run)
     coupled = _is_coupled(teacher, student)
@@ -153,9 +156,9 @@ def check_self_calibration(
     InputError, RunError, RunCancelledError
         As for `check_dependence`.
     """
-    from napari_posterior.checks.experiment import ExperimentResult
-    from napari_posterior.checks.ranks import RankMeter
-    from napari_posterior.checks.self_calibration import (
+    from napari_posterior.checks.experiments.experiment import ExperimentResult
+    from napari_posterior.checks.experiments.ranks import RankMeter
+    from napari_posterior.checks.experiments.self_calibration import (
         find_self_calibration,
         plan_self_calibration,
     )
@@ -216,7 +219,7 @@ def estimate_cost(
     InputError
         As for `check_dependence`.
     """
-    from napari_posterior.checks import dependence, self_calibration
+    from napari_posterior.checks.experiments import dependence, self_calibration
 
     runs = _open_pair(teacher_run, student_run)
     if question == "dependence":
@@ -278,16 +281,16 @@ def _planes(x: np.ndarray) -> list[np.ndarray]:
 
 def _settled(findings: Sequence[Finding], teacher: Run) -> tuple[Finding, ...]:
     """Give the verdicts at the default tolerances; a comparison gives them anew at its own."""
-    from napari_posterior.checks.judging import settle
-    from napari_posterior.checks.looks import Looks
     from napari_posterior.checks.solver import solver_trust
-    from napari_posterior.checks.tolerances import Tolerances
+    from napari_posterior.checks.verdicts.judging import settle
+    from napari_posterior.checks.verdicts.looks import Looks
+    from napari_posterior.checks.verdicts.tolerances import Tolerances
 
     return settle(findings, Tolerances.choose(), Looks(), solver=solver_trust(teacher))
 
 
 def _level(given: float | None) -> float:
-    from napari_posterior.checks.looks import Looks
+    from napari_posterior.checks.verdicts.looks import Looks
 
     if given is None:
         return Looks().level

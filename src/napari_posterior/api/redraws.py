@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_posterior.bundles.bundle import Bundle
-    from napari_posterior.checks.experiment import Experiment, Redraw
+    from napari_posterior.checks.experiments.experiment import Experiment, Redraw
     from napari_posterior.runs.cancel import CancelToken
     from napari_posterior.runs.events import Event
     from napari_posterior.runs.run import Run

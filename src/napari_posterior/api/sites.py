@@ -52,7 +52,7 @@ class PunctaComparison:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, in words; estimates with bounds and no verdict."""
-        from napari_posterior.checks.site_changes import bounds_in_words
+        from napari_posterior.checks.counted.site_changes import bounds_in_words
 
         classes = self.existence.count_classes()
         changes = self.changes
@@ -106,7 +106,7 @@ def compare_puncta(
     RunError
         If a run cannot be opened.
     """
-    from napari_posterior.checks.site_changes import pool_planes
+    from napari_posterior.checks.counted.site_changes import pool_planes
     from napari_posterior.statistics.changes import estimate_changes
     from napari_posterior.statistics.existence import compare_sites
     from napari_posterior.statistics.sites import default_radius

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from napari_posterior.checks.build import build_report
 from napari_posterior.checks.finding import Finding
+from napari_posterior.checks.page.write import write_report
 from napari_posterior.checks.report import Report
 from napari_posterior.checks.source import SampleSource, check_comparable, describe
-from napari_posterior.checks.write import write_report
 
 __all__ = [
     "Finding",

@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_posterior.checks.affine import explain_gap
-from napari_posterior.checks.bands import make_bands, optical_cutoff
 from napari_posterior.checks.caveats import tell_caveats, tell_scope
-from napari_posterior.checks.comparison import Comparison
-from napari_posterior.checks.diversity import (
+from napari_posterior.checks.counted.task_findings import find_task
+from napari_posterior.checks.familiar import familiar_numbers
+from napari_posterior.checks.gram import coupling, group
+from napari_posterior.checks.independence import tell_dependence
+from napari_posterior.checks.known.compare import KnownFindings, compare_with_known
+from napari_posterior.checks.known.reference import REFERENCE_NOTE, SeenStack, fit_reference
+from napari_posterior.checks.likelihood import find_reference_residual, find_residual_difference
+from napari_posterior.checks.mean import find_mean_gap
+from napari_posterior.checks.measure import SampleMeter
+from napari_posterior.checks.report import Figures, Report, RunPictures, Values
+from napari_posterior.checks.solver import SolverTrust
+from napari_posterior.checks.source import Stack, check_comparable, describe, stack_runs
+from napari_posterior.checks.spread.bands import make_bands, optical_cutoff
+from napari_posterior.checks.spread.diversity import (
     eigen_spectrum,
     find_alarm,
     find_dimension,
     find_diversity,
 )
-from napari_posterior.checks.familiar import familiar_numbers
-from napari_posterior.checks.gram import coupling, group
-from napari_posterior.checks.independence import tell_dependence
-from napari_posterior.checks.judging import conclude, reference_doubts
-from napari_posterior.checks.known import KnownFindings, compare_with_known
-from napari_posterior.checks.likelihood import find_reference_residual, find_residual_difference
-from napari_posterior.checks.mean import find_mean_gap
-from napari_posterior.checks.measure import SampleMeter
-from napari_posterior.checks.modes import Forms, find_modes, principal_coordinates
-from napari_posterior.checks.reference import REFERENCE_NOTE, SeenStack, fit_reference
-from napari_posterior.checks.report import Figures, Report, RunPictures, Values
-from napari_posterior.checks.solver import SolverTrust
-from napari_posterior.checks.source import Stack, check_comparable, describe, stack_runs
-from napari_posterior.checks.spectrum import find_spectrum
-from napari_posterior.checks.stream import Pass, read_pixels
-from napari_posterior.checks.task_findings import find_task
-from napari_posterior.checks.tiles import choose_tile, find_tiles
-from napari_posterior.checks.variance import (
+from napari_posterior.checks.spread.modes import Forms, find_modes, principal_coordinates
+from napari_posterior.checks.spread.spectrum import find_spectrum
+from napari_posterior.checks.spread.tiles import choose_tile, find_tiles
+from napari_posterior.checks.spread.variance import (
     MAP_SMOOTHING,
     find_variance_ratio,
     log2_variance_ratio_map,
 )
+from napari_posterior.checks.stream import Pass, read_pixels
+from napari_posterior.checks.verdicts.comparison import Comparison
+from napari_posterior.checks.verdicts.judging import conclude, reference_doubts
 from napari_posterior.errors import InputError
 from napari_posterior.statistics import Statistic, get_statistic
 from napari_posterior.statistics.table import in_order
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from napari_posterior.checks.finding import Finding
     from napari_posterior.checks.maps import MapImage
     from napari_posterior.checks.measure import MeasuredSample
-    from napari_posterior.checks.moments import Moments
     from napari_posterior.checks.source import SampleSource
+    from napari_posterior.checks.spread.moments import Moments
     from napari_posterior.physics.measurement import Measurement
     from napari_posterior.statistics import Region
 

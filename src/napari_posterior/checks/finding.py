@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from napari_posterior.checks.evidence import Evidence
-    from napari_posterior.checks.verdict import Judgement, Verdict
+    from napari_posterior.checks.verdicts.evidence import Evidence
+    from napari_posterior.checks.verdicts.verdict import Judgement, Verdict
 
 __all__ = ["QUESTIONS", "Finding", "as_json", "confidence", "number", "percent", "rounded"]
 

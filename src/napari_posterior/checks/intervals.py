@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
-from napari_posterior.checks.evidence import Evidence, TEvidence
+from napari_posterior.checks.verdicts.evidence import Evidence, TEvidence
 
 __all__ = [
     "Estimate",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from napari_posterior.checks.evidence import GapEvidence
 from napari_posterior.checks.finding import Finding, confidence, number, rounded
 from napari_posterior.checks.gram import Gram, centred, group
 from napari_posterior.checks.intervals import Estimate
 from napari_posterior.checks.two_sample import permutation_p, permutation_words
+from napari_posterior.checks.verdicts.evidence import GapEvidence
 
 if TYPE_CHECKING:
     from napari_posterior.checks.affine import Affine

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_posterior.checks.finding import Finding, as_json
-from napari_posterior.checks.judging import NOTHING_REQUIRED, Overall
 from napari_posterior.checks.solver import SolverTrust
+from napari_posterior.checks.verdicts.judging import NOTHING_REQUIRED, Overall
 from napari_posterior.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from napari_posterior.checks.counted.site_changes import SiteTable
     from napari_posterior.checks.familiar import Familiar
     from napari_posterior.checks.maps import MapImage
-    from napari_posterior.checks.site_changes import SiteTable
     from napari_posterior.checks.source import Description
 
 __all__ = ["FOOTER", "SCHEMA", "Figures", "Report", "RunPictures", "Values"]
@@ -265,7 +265,7 @@ class Report:
         OutputError
             If the file cannot be written.
         """
-        from napari_posterior.checks.html import render
+        from napari_posterior.checks.page.html import render
 
         return write_text(Path(path), render(self))
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_posterior.checks.bands import BandMeter, Bands
 from napari_posterior.checks.gram import Gram, GramAccumulator
-from napari_posterior.checks.moments import Moments
-from napari_posterior.checks.pixel_tests import PixelTests
 from napari_posterior.checks.reading import BandReader
-from napari_posterior.checks.scale import pooled_scale
-from napari_posterior.checks.tiles import TileSquares, TileSums
+from napari_posterior.checks.spread.bands import BandMeter, Bands
+from napari_posterior.checks.spread.moments import Moments
+from napari_posterior.checks.spread.pixel_tests import PixelTests
+from napari_posterior.checks.spread.scale import pooled_scale
+from napari_posterior.checks.spread.tiles import TileSquares, TileSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable

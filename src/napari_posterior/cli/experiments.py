@@ -19,7 +19,7 @@ from napari_posterior.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_posterior.checks.experiment import ExperimentResult
+    from napari_posterior.checks.experiments.experiment import ExperimentResult
 
 __all__ = ["dependence", "run_experiment", "self_calibration"]
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from napari.utils.colormaps import Colormap
 
-from napari_posterior.checks.pictures import COLOURS
+from napari_posterior.checks.page.pictures import COLOURS
 
 __all__ = ["SPREAD", "difference_colormap", "sample_colormap"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_posterior.checks.pictures import shared_limits, shrink
+from napari_posterior.checks.page.pictures import shared_limits, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

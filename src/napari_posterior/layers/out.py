@@ -13,8 +13,8 @@ import pint
 
 from napari_posterior.checks import check_comparable
 from napari_posterior.checks.likelihood import residual_map
-from napari_posterior.checks.pictures import symmetric_limits
-from napari_posterior.checks.variance import MAP_SMOOTHING, log2_variance_ratio_map
+from napari_posterior.checks.page.pictures import symmetric_limits
+from napari_posterior.checks.spread.variance import MAP_SMOOTHING, log2_variance_ratio_map
 from napari_posterior.layers.colours import SPREAD, difference_colormap, sample_colormap
 from napari_posterior.layers.limits import Limits, shared_by
 from napari_posterior.layers.names import (

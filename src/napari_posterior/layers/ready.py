@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from napari_posterior.checks.pictures import symmetric_limits
+from napari_posterior.checks.page.pictures import symmetric_limits
 from napari_posterior.errors import PosteriorError
 from napari_posterior.layers.limits import expected_limits, shared_by
 from napari_posterior.layers.live import empty_stack

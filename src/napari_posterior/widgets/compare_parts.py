@@ -275,6 +275,6 @@ class Outcome(QWidget):
 
 
 def _write(report: Report, parent: Path) -> Path:
-    from napari_posterior.checks.write import write_report
+    from napari_posterior.checks.page.write import write_report
 
     return write_report(report, folder_for(report, parent))

@@ -1,0 +1,1 @@
+"""Questions that need new draws: dependence on the measurement, and self-simulation."""

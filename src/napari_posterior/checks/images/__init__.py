@@ -1,0 +1,1 @@
+"""Several images together: the image is the unit."""

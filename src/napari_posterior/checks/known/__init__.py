@@ -1,0 +1,1 @@
+"""Samples against a known object, or against a better image of it."""

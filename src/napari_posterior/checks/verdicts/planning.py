@@ -1,0 +1,198 @@
+"""What would settle an open question: how many more samples, or none that can."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from scipy import optimize, stats
+
+from napari_posterior.checks.verdicts.evidence import ASSURANCE, MovableEvidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_posterior.checks.verdicts.evidence import Evidence
+    from napari_posterior.checks.verdicts.looks import Looks
+
+__all__ = ["MoreSamples", "plan", "tell_plan"]
+
+_MOST_GROWTH: Final = 32.0
+_ENDLESS: Final = 1e9
+_UNEQUAL: Final = 2  # times as many samples of one run: the other alone may grow
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class MoreSamples:
+    """What would settle an open question.
+
+    Parameters
+    ----------
+    teacher, student : int
+        How many more samples of each run.
+    range : tuple of int
+        Fewest and most for the run that has to grow, the teacher's where both have to, if the
+        estimate is up to a standard error off.
+    borderline : bool
+        The difference seems close to the tolerance: samples will not settle it.
+    teacher_only : bool
+        Samples of the student alone cannot settle it, however many.
+    """
+
+    teacher: int = 0
+    student: int = 0
+    range: tuple[int, int] = (0, 0)
+    borderline: bool = False
+    teacher_only: bool = False
+
+
+def plan(
+    evidence: Evidence | None,
+    value: float,
+    ends: tuple[Range, Range],
+    counts: tuple[int, int],
+    looks: Looks,
+    *,
+    no_difference: float = 0.0,
+) -> MoreSamples | None:
+    """Return the samples that settle a question with 80 % probability, if the estimate holds.
+
+    Parameters
+    ----------
+    evidence : Evidence or None
+        Without it there is no plan.
+    value : float
+        The estimate.
+    ends : tuple
+        Limits that *preserved* needs it within, and *not preserved* beyond.
+    counts : tuple of int
+        Samples of teacher and student.
+    looks : Looks
+        For the tail.
+    no_difference : float
+        Where both agree.
+
+    Notes
+    -----
+    A question is borderline if it would take more than 32 times as many samples although a student
+    without any difference would be told in fewer; noise that drowns the tolerance itself is not.
+    """
+    if evidence is None:
+        return None
+    inner, outer = ends
+    inside = inner[0] < value < inner[1]
+    if not inside and outer[0] <= value <= outer[1]:
+        # what is left for the bias of the reference keeps either verdict from being given here
+        return MoreSamples(borderline=True)
+    within = [end for end in inner if math.isfinite(end)]
+    limits = within
+    if not inside:
+        limits = [min(filter(math.isfinite, outer), key=lambda limit: abs(limit - value))]
+
+    def needed(known: Evidence, to: Sequence[float], shift: float = 0.0) -> float:
+        return _joined([known.growth(end, looks.tail, shift=shift) for end in to], looks.tail)
+
+    growth = needed(evidence, limits)
+    if growth > _MOST_GROWTH:
+        noisy = (
+            math.isfinite(growth)
+            and isinstance(evidence, MovableEvidence)
+            and needed(evidence.at(no_difference), within) > _MOST_GROWTH
+        )
+        if not noisy:
+            return MoreSamples(borderline=True)
+    shares = evidence.shares
+    more = _split(growth, counts, shares)
+    grows = 0 if more[0] else 1
+    most = max(growth, _MOST_GROWTH)
+    others = [
+        _split(min(needed(evidence, limits, shift), most), counts, shares)[grows]
+        for shift in (-1.0, 0.0, 1.0)
+    ]
+    alone = shares is not None and more[1] == 0 and shares[0] * growth >= sum(shares)
+    return MoreSamples(*more, (min(others), max(others)), teacher_only=alone and more[0] > 0)
+
+
+def tell_plan(
+    more: MoreSamples | None, counts: tuple[int, int], looks: Looks, *, counted: str = "samples"
+) -> str:
+    """Say what would settle an open question, as a clause.
+
+    Parameters
+    ----------
+    more : MoreSamples or None
+        The plan.
+    counts : tuple of int
+        Samples of teacher and student.
+    looks : Looks
+        For the next decision.
+    counted : str
+        What is counted; other than samples, it is asked for as a whole and not at looks.
+    """
+    if more is None:
+        return f"draw more {counted}{' of both runs' if counted == 'samples' else ''}"
+    if more.borderline:
+        return f"the difference seems close to the limit, and more {counted} will not settle it"
+    if counted != "samples":
+        return f"about {_round(counts[0] + more.teacher)} {counted} should settle it"
+    teacher, student = _round(more.teacher), _round(more.student)
+    told = "a few more samples of each run"
+    if teacher and student:
+        told = f"about {teacher} more teacher and {student} more student samples"
+        if counts[0] == counts[1]:
+            told = f"about {teacher} more samples of each run"
+    elif teacher or student:
+        told = f"about {teacher or student} more {'teacher' if teacher else 'student'} samples"
+    last = "; more student samples alone cannot help" if more.teacher_only else ""
+    least = min(counts[0] + more.teacher, counts[1] + more.student)
+    look = looks.after(max(least, (looks.find(min(counts)) or 0) + 1))
+    if look is None:
+        return f"{told} would be needed, which is beyond the last planned look{last}"
+    return f"{told} should settle it (the next decision is at {look}){last}"
+
+
+def _joined(growths: Sequence[float], tail: float) -> float:
+    """Return the growth that tells from all limits at once, with the assurance of one."""
+    largest = max(growths)
+    if not largest < _ENDLESS:
+        return math.inf
+    if len(growths) == 1 or largest == 0:
+        return largest
+    q = float(stats.norm.isf(tail))
+    miss = float(stats.norm.sf(ASSURANCE))
+
+    def missed(factor: float) -> float:
+        # at its own growth each limit lies q + .84 standard errors away
+        away = [(q + ASSURANCE) * math.sqrt(factor / growth) - q for growth in growths]
+        return float(stats.norm.sf(away).sum()) - miss
+
+    most = ((q + float(stats.norm.isf(miss / len(growths)))) / (q + ASSURANCE)) ** 2
+    return float(optimize.brentq(missed, largest, 1.001 * most * largest))
+
+
+def _split(
+    growth: float, counts: tuple[int, int], shares: tuple[float, float] | None
+) -> tuple[int, int]:
+    """Return how many more samples of each run make the information grow."""
+    both = tuple(max(math.ceil(count * (growth - 1)), 0) for count in counts)
+    few, many = (0, 1) if counts[0] <= counts[1] else (1, 0)
+    if shares is None or not sum(shares) > 0 or counts[many] <= _UNEQUAL * counts[few]:
+        return both[0], both[1]
+    # the larger run has been drawn often enough: only the part of the smaller one has to shrink
+    left = sum(shares) / growth - shares[many]
+    if left > 0:
+        alone = max(math.ceil(counts[few] * (shares[few] / left - 1)), 0)
+        if alone <= sum(both):
+            return (alone, 0) if few == 0 else (0, alone)
+    return both[0], both[1]
+
+
+def _round(count: int) -> int:
+    """Round up to two digits, since the plan is no more exact than that."""
+    if count < 10:
+        return count
+    unit = int(10 ** (len(str(count)) - 2))
+    return int(math.ceil(count / unit) * unit)
