@@ -43,7 +43,7 @@ import torch
 from napari_posterior.bundles.bundle import Bundle, open_bundle
 from napari_posterior.bundles.catalogue import find_model
 from napari_posterior.bundles.write import write_evaluation
-from napari_posterior.checks.truth import LEVELS, attainable, score_blocks, sum_blocks
+from napari_posterior.checks.known.truth import LEVELS, attainable, score_blocks, sum_blocks
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.measurement import Measurement
 from napari_posterior.physics.psf import Psf

@@ -39,7 +39,7 @@ from calibration import SIZE, draw_held_out, unit_of
 from napari_posterior.bundles.bundle import open_bundle
 from napari_posterior.bundles.catalogue import find_model
 from napari_posterior.bundles.parts import read_parts
-from napari_posterior.checks.truth import LEVELS, score_blocks, sum_blocks
+from napari_posterior.checks.known.truth import LEVELS, score_blocks, sum_blocks
 from napari_posterior.networks.registry import STRIDE, build
 from napari_posterior.physics.scenes import KINDS
 from napari_posterior.sampling.conditioning import Conditioner, Normaliser

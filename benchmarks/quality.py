@@ -48,7 +48,7 @@ from napari_posterior.bundles.bundle import Bundle, open_bundle
 from napari_posterior.bundles.catalogue import find_model
 from napari_posterior.bundles.write import write_evaluation
 from napari_posterior.checks.intervals import delete_one
-from napari_posterior.checks.truth import LEVELS, attainable, score_blocks
+from napari_posterior.checks.known.truth import LEVELS, attainable, score_blocks
 from napari_posterior.physics.likelihood import Likelihood
 from napari_posterior.physics.scenes import KINDS
 from napari_posterior.statistics import evaluate, get_statistic, make_context
