@@ -1,6 +1,6 @@
 """What students of every method keep of a posterior that is known, on one pixel.
 
-    python benchmarks/toys/students.py [--methods kd lmd ...] [--path linear] [--scale 1]
+    python benchmarks/toy_students.py [--methods kd lmd ...] [--path linear] [--scale 1]
 
 Objects of two modes, ``x ~ 1/2 N(-1, 1/16) + 1/2 N(1, 1/16)``, are measured as ``y = x + N(0, 1)``.
 The teacher is exact. Each method of ``training.methods`` trains the same small network, 30 thousand

@@ -14,7 +14,7 @@ from napari_posterior.training.methods import METHODS
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "toys/students.py"
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "toy_students.py"
 SPEC = importlib.util.spec_from_file_location("toy_students", SCRIPT)
 toy = sys.modules["toy_students"] = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(toy)
