@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy import stats
@@ -11,13 +11,19 @@ from scipy import stats
 from napari_posterior.checks.finding import Finding, confidence, number, rounded
 from napari_posterior.checks.gram import Gram, centred, group
 from napari_posterior.checks.intervals import Estimate
-from napari_posterior.checks.two_sample import permutation_p, permutation_words
+from napari_posterior.checks.two_sample import (
+    permutation_p,
+    permutation_words,
+    split_half_floor,
+)
 from napari_posterior.checks.verdicts.evidence import GapEvidence
 
 if TYPE_CHECKING:
     from napari_posterior.checks.affine import Affine
 
 __all__ = ["find_mean_gap", "gap_squared", "mean_gap"]
+
+_HALVES: Final = 8  # samples, so that a half has a gap without bias
 
 
 def gap_squared(gram: Gram) -> float:
@@ -153,6 +159,8 @@ def find_mean_gap(
         extra={
             "brightness": None if brightness is None else brightness.to_dict(),
             "squared_gap": gap_squared(gram) / gram.n_pixels,
+            # of the squared gap over the variance, if the student were the teacher
+            "split_half": None if gram.n_teacher < _HALVES else split_half_floor(gram),
             "photoelectrons_per_px": in_photoelectrons,
             "teacher_sd_per_px": pixel_sd,
             "relative_se_of_squared_gap_at_zero": estimate.se,

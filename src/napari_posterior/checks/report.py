@@ -217,7 +217,13 @@ class Report:
                 "thresholds": self.thresholds,
                 "squirrel": None if self.familiar is None else asdict(self.familiar),
                 "checks": [
-                    {**finding.to_dict(), "floor": {"sampler": self.solver.remaining}}
+                    {
+                        **finding.to_dict(),
+                        "floor": {
+                            "split_half": finding.extra.get("split_half"),
+                            "sampler": self.solver.remaining,
+                        },
+                    }
                     for finding in self.findings
                 ],
                 "values": {

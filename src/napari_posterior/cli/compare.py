@@ -62,6 +62,9 @@ def compare(
         Path | None,
         typer.Option(help="A better image of the field, where the object is not known."),
     ] = None,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Charts as PDF too; needs matplotlib (extra figures).")
+    ] = False,
     with_dependence: Annotated[
         bool,
         typer.Option("--dependence", help="Also restore redrawn measurements; the cost is said."),
@@ -102,6 +105,10 @@ def compare(
         out=out,
         overwrite=overwrite,
     )
+    if pdf:
+        from napari_posterior.checks import write_report
+
+        write_report(report, out, formats=("png", "svg", "pdf"))
     tell_findings(report)
     say(f"The report is {(out / 'report.html').absolute()}; open it in a browser.")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_posterior.checks.finding import number
 from napari_posterior.checks.known.rank_histogram import (
     correlation_length,
     coverage_curve,
@@ -114,6 +115,21 @@ def compare_with_known(
     findings = find_calibration(runs[0], runs[1], level=level, coupled=paired)
     curves = [coverage_curve(run, level=level) for run in runs]
     histograms = [rank_histogram(run) for run in runs]
+    told = {
+        key: f"The ranks of the known object say that the {name}'s samples are {one.words} on "
+        f"this image (p = {number(one.p_value, 2)} if they were calibrated)."
+        for key, name, one in zip(
+            ("reference.coverage", "student.coverage"),
+            ("teacher", "student"),
+            histograms,
+            strict=True,
+        )
+        if one.words
+    }
+    findings = [
+        replace(one, notes=(*one.notes, told[one.id])) if one.id in told else one
+        for one in findings
+    ]
     charts = {
         "coverage": {
             "nominal": curves[0]["nominal"],

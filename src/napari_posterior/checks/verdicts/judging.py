@@ -100,7 +100,7 @@ class Overall:
 
 
 NOTHING_REQUIRED: Final = Overall(
-    NOT_ENOUGH, "Nothing was required.", "On this image, of what was required: nothing."
+    NOT_ENOUGH, "Nothing was required.", "On this image nothing was required."
 )
 """Of a comparison that requires nothing."""
 
@@ -290,11 +290,11 @@ def conclude(
         f"not enough samples: {_join(by[NOT_ENOUGH])}" if by[NOT_ENOUGH] else "",
         f"not testable: {_join(by[NOT_TESTABLE])}" if by[NOT_TESTABLE] else "",
     ]
-    told_of = "; ".join(filter(None, parts)) or "nothing"
+    told_of = "; ".join(filter(None, parts)) or "nothing was required"
     return Overall(
         verdict=verdict,
         headline=told,
-        sentence=f"On this image, of what was required: {told_of}.",
+        sentence=f"On this image {told_of}.",
         preserved_for=tuple(by[PRESERVED]),
         lost=tuple(by[NOT_PRESERVED]),
         open=tuple(by[NOT_ENOUGH]),
