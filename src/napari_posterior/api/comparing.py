@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_posterior.api.pairs import open_pair
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def compare(
     from napari_posterior.checks import build_report, write_report
     from napari_posterior.image import load_image
 
-    teacher, student = _open_pair(teacher_run, student_run)
+    teacher, student = open_pair(teacher_run, student_run)
     known, better = (
         load_image(one).data if isinstance(one, str | os.PathLike) else one
         for one in (truth, reference)
@@ -181,7 +182,7 @@ def compare_images(
             if len(one) != 2:
                 raise InputError(f"{len(one)} runs of an image were given; give teacher, student")
             step = None if on_step is None else _fixed_step(on_step, done, len(given))
-            teacher, student = _open_pair(*one)
+            teacher, student = open_pair(*one)
             yield compare(
                 teacher,
                 student,
@@ -200,28 +201,6 @@ def compare_images(
     return found
 
 
-def _open_pair(teacher_run: Given, student_run: Given) -> tuple[Run, Run]:
-    """Open two runs, and refuse those that cannot be teacher and student."""
-    from napari_posterior.api import open_run
-
-    teacher, student = (
-        open_run(run) if isinstance(run, str | os.PathLike) else run
-        for run in (teacher_run, student_run)
-    )
-    for run in (teacher, student):
-        if run.role == "point":
-            raise InputError(
-                f"the run of {run.request.sampler!r} is a point estimate: one image, not a draw; "
-                "give runs of the teacher and of a student"
-            )
-    if teacher.role != "teacher":
-        raise InputError(
-            f"the first run is of the {teacher.role} {teacher.request.sampler!r}; give the run of "
-            "the teacher first"
-        )
-    return teacher, student
-
-
 def _prepare(
     teacher: Run,
     student: Run,
@@ -233,12 +212,11 @@ def _prepare(
     overwrite: bool,
 ) -> tuple[Comparison, list[Statistic]]:
     """Declare what is compared, before a sample is read."""
-    from napari_posterior.checks.source import check_comparable, describe
+    from napari_posterior.checks.source import describe
     from napari_posterior.checks.verdicts.comparison import Comparison, open_comparison
     from napari_posterior.checks.verdicts.ledger import Pair
     from napari_posterior.statistics import get_statistic
 
-    check_comparable(teacher, student)
     asked = None
     if statistics is not None:
         given = [statistics] if isinstance(statistics, str) else statistics

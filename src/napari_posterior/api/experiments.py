@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_posterior.api.pairs import open_pair
 from napari_posterior.api.redraws import run_experiment
 from napari_posterior.errors import InputError
 
@@ -93,7 +94,7 @@ def check_dependence(
     from napari_posterior.checks.experiments.experiment import ExperimentResult
     from napari_posterior.checks.experiments.likelihood_gaps import GapMeter
 
-    teacher, student = _open_pair(teacher_run, student_run)
+    teacher, student = open_pair(teacher_run, student_run)
     coupled = _is_coupled(teacher, student)
     experiment = plan_dependence(
         teacher, measurements=measurements, samples=samples, seed=seed, coupled=coupled
@@ -164,7 +165,7 @@ def check_self_calibration(
     )
     from napari_posterior.checks.source import describe
 
-    teacher, student = _open_pair(teacher_run, student_run)
+    teacher, student = open_pair(teacher_run, student_run)
     coupled = _is_coupled(teacher, student)
     experiment = plan_self_calibration(
         teacher, simulations=simulations, samples=samples, seed=seed, coupled=coupled
@@ -221,7 +222,7 @@ def estimate_cost(
     """
     from napari_posterior.checks.experiments import dependence, self_calibration
 
-    runs = _open_pair(teacher_run, student_run)
+    runs = open_pair(teacher_run, student_run)
     if question == "dependence":
         experiment = dependence.plan_dependence(
             runs[0],
@@ -240,23 +241,6 @@ def estimate_cost(
         )
     seconds = [run.seconds / len(run) for run in runs]
     return experiment.cost((seconds[0], seconds[1]) if all(seconds) else None)
-
-
-def _open_pair(teacher_run: Run | Folder, student_run: Run | Folder) -> tuple[Run, Run]:
-    from napari_posterior.api import open_run
-    from napari_posterior.checks.source import check_comparable
-
-    runs = [
-        open_run(run) if isinstance(run, str | os.PathLike) else run
-        for run in (teacher_run, student_run)
-    ]
-    check_comparable(runs[0], runs[1])
-    if runs[0].role != "teacher":
-        raise InputError(
-            f"the first run is of the {runs[0].role} {runs[0].request.sampler!r}; give the run of "
-            "the teacher first"
-        )
-    return runs[0], runs[1]
 
 
 def _is_coupled(teacher: Run, student: Run) -> bool:

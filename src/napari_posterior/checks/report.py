@@ -260,8 +260,7 @@ class Report:
         OutputError
             If the file cannot be written.
         """
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
-        return write_text(Path(path), text + "\n")
+        return write_json(Path(path), self.to_dict())
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write a page that holds its pictures and needs no other file.
@@ -274,6 +273,12 @@ class Report:
         from napari_posterior.checks.page.html import render
 
         return write_text(Path(path), render(self))
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> Path:
+    """Write JSON values and return the path; `OutputError` says what went wrong."""
+    text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False)
+    return write_text(path, text + "\n")
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_posterior.checks.finding import as_json
-from napari_posterior.checks.report import write_text
+from napari_posterior.checks.report import write_json, write_text
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
@@ -222,8 +221,7 @@ class ManyReport:
         OutputError
             If the file cannot be written.
         """
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
-        return write_text(Path(path), text + "\n")
+        return write_json(Path(path), self.to_dict())
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write a row for each finding on each image, and one, ``all``, for their mean.
