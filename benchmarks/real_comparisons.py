@@ -193,6 +193,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle = open_bundle(find_model("fluo2d"))
     students = [one for one in bundle.card.samplers if one not in ("teacher", "mse")]
+    said: dict[str, str] = {}
     lines = [*HEAD, f"Made on {machine()}, {options.samples} samples of each run.", ""]
     for sampler, seed in (("teacher", 1), *((name, 0) for name in students)):
         title = "the teacher, another seed" if sampler == "teacher" else f"`{sampler}`"
@@ -208,9 +209,12 @@ def main() -> None:
             row = compare_looks(field, *pair, place)
             lines.append(f"| {row.name} | {' | '.join(row.cells())} |")
             print(lines[-1], f"{time.monotonic() - start:.0f} s", flush=True)
+            doubts = " ".join(row.report.overall.questionable)
+            said[row.name] = f"- {row.name}: {doubts or 'nothing against it.'}"
         lines.append("")
+        page = [*lines, "## What is said of the reference", "", *said.values()]
         if options.write is not None:
-            options.write.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            options.write.write_text("\n".join(page) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

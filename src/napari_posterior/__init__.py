@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         estimate_cost,
     )
     from napari_posterior.api.measuring import measure, measure_objects
+    from napari_posterior.api.recalibrating import recalibrate
     from napari_posterior.api.sites import compare_puncta
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.camera_files import read_camera
@@ -47,6 +48,7 @@ __all__ = [
     "measure_objects",
     "open_run",
     "read_camera",
+    "recalibrate",
     "restore",
     "session",
     "statistic",
@@ -69,6 +71,7 @@ _HOME_OF = {
     "measure_objects": "napari_posterior.api.measuring",
     "open_run": "napari_posterior.api",
     "read_camera": "napari_posterior.physics.camera_files",
+    "recalibrate": "napari_posterior.api.recalibrating",
     "restore": "napari_posterior.api",
     "statistic": "napari_posterior.statistics",
 }

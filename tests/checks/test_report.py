@@ -203,6 +203,17 @@ def test_a_known_object_adds_coverage_and_spread(two_runs, scene) -> None:
     assert found["spread_skill.student"].estimate > 1
 
 
+def test_a_known_object_is_counted_like_the_samples(two_runs, scene) -> None:
+    found = build_report(*two_runs, truth=scene[0])
+    counted = found["puncta_count.known"]
+    assert counted.extra["known"] == 5  # the bright ones; those that come and go are not in it
+    assert counted.extra["teacher_crps"] > 0
+    puncta = found["puncta.known"]
+    assert puncta.extra["missed"] == 0
+    assert puncta.interval[0] < 0 < puncta.interval[1]
+    assert "fair Brier score" in puncta.sentence
+
+
 def test_a_statistic_of_several_numbers_makes_several_findings(two_runs) -> None:
     @statistic(name="ends", unit="photoelectrons/px")
     def ends(x, context):

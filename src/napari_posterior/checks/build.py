@@ -15,6 +15,7 @@ from napari_posterior.checks.familiar import familiar_numbers
 from napari_posterior.checks.gram import coupling, group
 from napari_posterior.checks.independence import tell_dependence
 from napari_posterior.checks.known.compare import KnownFindings, compare_with_known
+from napari_posterior.checks.known.counted_truth import find_counted_truth
 from napari_posterior.checks.known.reference import REFERENCE_NOTE, SeenStack, fit_reference
 from napari_posterior.checks.likelihood import find_reference_residual, find_residual_difference
 from napari_posterior.checks.mean import find_mean_gap
@@ -155,7 +156,12 @@ def build_report(
         reference=reference,
         words={"plane": plane, "level": level, "paired": paired, "on_step": tick},
     )
-    calibration = () if scored is None else scored.findings
+    calibration: list[Finding] = [] if scored is None else list(scored.findings)
+    if truth is not None:
+        known = _check_truth(truth, first)
+        calibration += find_counted_truth(
+            meter, task.values, task.sites, list(known), level=level, paired=paired
+        )
     features = principal_coordinates(pixels.standardised)
     modes, forms = find_modes(features, first.count, level=level, paired=paired)
     found: list[Finding] = [

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_posterior.checks.counted.site_changes import locate
 from napari_posterior.checks.likelihood import ResidualMeter, Residuals
 from napari_posterior.checks.trust import noise_trust
 from napari_posterior.statistics import (
-    Objects,
     get_statistic,
     make_context,
     not_testable,
     quantify,
 )
-from napari_posterior.statistics.evaluate import measure_planes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,15 +153,9 @@ class SampleMeter:
         residuals = self._residuals.measure(shown)
         if not self._puncta:
             return MeasuredSample(numbers, residuals)
-        found = measure_planes(get_statistic("puncta"), shown, contexts)
-        places = [
-            np.column_stack([np.full(len(one), float(plane)), one.positions])
-            for plane, one in enumerate(found)
-            if isinstance(one, Objects)
-        ]
         curve = quantify(get_statistic("puncta_curve"), shown, contexts)
         heights = tuple(one.value for one in curve.values())
-        return MeasuredSample(numbers, residuals, np.concatenate(places), heights)
+        return MeasuredSample(numbers, residuals, locate(shown, contexts), heights)
 
     def values(self, samples: Sequence[MeasuredSample]) -> tuple[SampleValues, ...]:
         """Gather what was measured: the statistics, then the likelihood residual.
