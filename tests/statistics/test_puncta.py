@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -177,6 +179,38 @@ def test_over_several_scales_every_spot_keeps_its_amplitude_and_width(width: flo
     np.testing.assert_allclose(found.amplitudes, 20.0, rtol=0.02)
     np.testing.assert_allclose(found.widths, width, rtol=0.02)
     np.testing.assert_allclose(found.intensities, 40 * math.pi * width**2, rtol=0.03)
+
+
+@pytest.mark.parametrize("shape", [(127, 103), (128, 96), (61, 131), (7, 67, 73)])
+def test_no_size_and_no_edge_is_different_over_several_scales(shape) -> None:
+    generator = np.random.default_rng(8)
+    places = generator.uniform(0, np.array(shape) - 1, (40, len(shape)))
+    image = spots(shape, places, generator.uniform(10, 40, 40), sigma=1.4, level=5.0)
+    found = detect_puncta(image, 6.0, sigmas=SCALES)
+    turned = detect_puncta(np.flip(image), 6.0, sigmas=SCALES)
+    assert len(found) == len(turned) > 20
+    gaps = distances(found, np.array(shape) - 1 - turned.positions)
+    assert gaps.min(1).max() < 2e-3
+    np.testing.assert_allclose(found.amplitudes, turned.amplitudes[gaps.argmin(1)], rtol=2e-3)
+    # as in an image in which the edges are mirrored
+    around = np.pad(image, 40, mode="symmetric")
+    inside = detect_puncta(around, 6.0, sigmas=SCALES)
+    inner = ((inside.positions > 39.4) & (inside.positions < np.array(shape) + 39.6)).all(1)
+    gaps = distances(found, inside.positions[inner] - 40)
+    assert (gaps.min(1) < 2e-3).mean() > 0.9
+
+
+def test_threads_over_samples_find_what_one_finds() -> None:
+    generator = np.random.default_rng(9)
+    images = generator.normal(0, 1, (8, 90, 110)) + 4 * generator.random((8, 90, 110)) ** 20
+    work = partial(detect_puncta, threshold=2.0, sigmas=SCALES)
+    alone = [work(image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(work, images))
+    for a, b in zip(alone, together, strict=True):
+        assert len(a) > 20
+        np.testing.assert_array_equal(a.positions, b.positions)
+        np.testing.assert_array_equal(a.intensities, b.intensities)
 
 
 def test_scales_that_lie_close_and_widths_of_stacks_are_taken() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from napari_posterior.statistics.context import StatisticContext
 from napari_posterior.statistics.registry import statistic
 from napari_posterior.statistics.spot_filter import as_widths, spot_response
 from napari_posterior.statistics.spot_maxima import (
+    Puncta,
     find_maxima,
     least_share,
     refine,
@@ -45,33 +45,6 @@ CURVE_FACTORS: Final = (0.5, 0.8, 1.0, 1.25, 2.0)
 _Factor = Annotated[
     float, Parameter(minimum=0.01, doc="Times the threshold that was fixed from y.")
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Puncta:
-    """Detected puncta of one plane or stack.
-
-    Parameters
-    ----------
-    positions : ndarray, (n, d)
-        Row and column in pixels; plane, row and column in stacks.
-    amplitudes : ndarray, (n,)
-        Peak height above the surroundings, photoelectrons per pixel.
-    widths : ndarray, (n,)
-        Standard deviation along the last axis in pixels; along the others it is taken to be in
-        proportion to the filter. 0 where pixels do not show it, at most 3 filter widths.
-    intensities : ndarray, (n,)
-        Photoelectrons of the whole punctum above its surroundings, if it is a Gaussian.
-    """
-
-    positions: np.ndarray
-    amplitudes: np.ndarray
-    widths: np.ndarray
-    intensities: np.ndarray
-
-    def __len__(self) -> int:
-        """Return the number of puncta."""
-        return len(self.amplitudes)
 
 
 def detect_puncta(
@@ -112,7 +85,7 @@ def detect_puncta(
     _check_thresholds(threshold)
     x = np.asarray(x)
     if sigmas is not None:
-        return Puncta(*find_across_scales(x, threshold, sigmas))
+        return find_across_scales(x, threshold, sigmas)
     positions, amplitudes = _find(x, threshold, sigma)
     widths = as_widths(sigma, x.ndim)
     ratios, _ = measure_spots(x, positions, widths)

@@ -14,13 +14,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["add_shifted", "curved_taps", "gaussian_taps", "mirrored", "row_blocks", "smooth"]
+__all__ = ["add_shifted", "curved_taps", "gaussian_taps", "mirrored", "row_blocks"]
 
 _BLOCK: Final = 1 << 15  # values worked on at once, which stay in a processor's cache
-_REACH: Final = 3.0  # widths: what is cut off is 3 % of the variance
 
 
-def gaussian_taps(width: float, reach: float = _REACH) -> np.ndarray:
+def gaussian_taps(width: float, reach: float) -> np.ndarray:
     """Return the taps of a Gaussian of sum 1 at 0, 1, ..., float32.
 
     Parameters
@@ -33,7 +32,7 @@ def gaussian_taps(width: float, reach: float = _REACH) -> np.ndarray:
     return _gaussian(width, reach)[2].astype(np.float32)
 
 
-def curved_taps(width: float, reach: float = _REACH) -> np.ndarray:
+def curved_taps(width: float, reach: float) -> np.ndarray:
     """Return the taps of ``width^2`` times the second derivative of a Gaussian, float32.
 
     Parameters
@@ -103,52 +102,6 @@ def row_blocks(height: int, width: int) -> list[slice]:
     """Return the blocks of rows that a plane is worked on in, the largest first."""
     rows = max(1, _BLOCK // width)
     return [slice(start, min(start + rows, height)) for start in range(0, height, rows)]
-
-
-def smooth(
-    values: np.ndarray, widths: Sequence[float], *, out: np.ndarray | None = None
-) -> np.ndarray:
-    """Smooth a plane or stack by a Gaussian cut off at 3 widths.
-
-    Parameters
-    ----------
-    values : ndarray, (H, W) or (D, H, W)
-        Float32.
-    widths : sequence of float
-        Standard deviation along each axis, in pixels.
-    out : ndarray, optional
-        Float32 memory for the answer, other than `values`: new memory takes as long as the sums.
-
-    Returns
-    -------
-    ndarray
-        Float32 of the shape of `values`.
-    """
-    taps = [gaussian_taps(width) for width in widths]
-    out = np.empty_like(values) if out is None else out
-    if values.ndim == 3:
-        planes = np.stack([smooth(plane, widths[1:]) for plane in values])
-        reach, size = len(taps[0]) - 1, planes[0].size
-        flat, spare = mirrored(planes, reach, 0, 0).ravel(), np.empty((2, size), np.float32)
-        for index, total in enumerate(out.reshape(len(out), size)):
-            start = (index + reach) * size
-            add_shifted(flat, [(taps[0], total)], start=start, stride=size, spare=spare)
-        return out
-    high, wide = (len(one) - 1 for one in taps)
-    padded = mirrored(values, high, wide)
-    width = padded.shape[1]
-    flat = padded.ravel()
-    blocks = row_blocks(len(values), width)
-    memory = np.zeros((4, blocks[0].stop * width), np.float32)
-    for rows in blocks:
-        level, total, *_ = memory[:, : (rows.stop - rows.start) * width]
-        spare = memory[2:]
-        start = (rows.start + high) * width
-        add_shifted(flat, [(taps[0], level)], start=start, stride=width, spare=spare)
-        # what runs over the ends of a row stays in what is cut off
-        add_shifted(level, [(taps[1], total[wide:-wide])], start=wide, stride=1, spare=spare)
-        out[rows] = total.reshape(-1, width)[:, wide : width - wide]
-    return out
 
 
 def _gaussian(width: float, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

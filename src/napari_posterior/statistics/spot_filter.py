@@ -170,16 +170,17 @@ def response_at(
     reach = [math.ceil(_WINDOW * max(axis)) for axis in zip(*sigmas, strict=True)]
     at_once = max(1, _WINDOWS // math.prod(2 * r + 1 for r in reach))
     found = np.empty((len(sigmas), len(positions)))
+    flat = np.ravel(x)
     for start in range(0, len(positions), at_once):
         part = slice(start, start + at_once)
         base = np.rint(positions[part]).astype(np.intp)
         steps = [base[:, [a]] + np.arange(-r, r + 1) for a, r in enumerate(reach)]
-        places = (
-            _mirror(step, x.shape[a]).reshape(len(base), *np.insert([1] * (ndim - 1), a, -1))
-            for a, step in enumerate(steps)
-        )
+        places = np.zeros((len(base), *[1] * ndim), np.intp)
+        for a, step in enumerate(steps):
+            where = _mirror(step, x.shape[a]) * math.prod(x.shape[a + 1 :])
+            places = places + where.reshape(len(base), *[1] * a, -1, *[1] * (ndim - 1 - a))
         # a level gives no response but by rounding
-        windows = without_level(x[tuple(places)].reshape(len(base), -1))
+        windows = without_level(np.take(flat, places).reshape(len(base), -1))
         windows = windows.reshape(len(base), *(2 * r + 1 for r in reach))
         away = [step - positions[part, [a]] for a, step in enumerate(steps)]
         found[:, part] = _weigh(windows, away, sigmas)

@@ -1,31 +1,73 @@
-"""Local maxima of a response, refined between pixels."""
+"""Local maxima of a response, refined between pixels, and the puncta that they are."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-__all__ = ["find_maxima", "least_share", "neighbours", "refine", "with_border"]
+__all__ = [
+    "Puncta",
+    "border_around",
+    "find_maxima",
+    "least_share",
+    "neighbours",
+    "refine",
+    "with_border",
+]
 
 _LARGEST_STEP = 0.6  # px, of the subpixel fit
 
 
+@dataclass(frozen=True, eq=False)
+class Puncta:
+    """Detected puncta of one plane or stack.
+
+    Parameters
+    ----------
+    positions : ndarray, (n, d)
+        Row and column in pixels; plane, row and column in stacks.
+    amplitudes : ndarray, (n,)
+        Peak height above the surroundings, photoelectrons per pixel.
+    widths : ndarray, (n,)
+        Standard deviation along the last axis in pixels; along the others it is taken to be in
+        proportion to the filter. 0 where pixels do not show it, at most 3 filter widths.
+    intensities : ndarray, (n,)
+        Photoelectrons of the whole punctum above its surroundings, if it is a Gaussian.
+    """
+
+    positions: np.ndarray
+    amplitudes: np.ndarray
+    widths: np.ndarray
+    intensities: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of puncta."""
+        return len(self.amplitudes)
+
+
 def with_border(shape: tuple[int, ...]) -> np.ndarray:
     """Return float32 memory for a response of this shape, with minus infinity one pixel around."""
-    bordered = np.empty([size + 2 for size in shape], np.float32)
+    return border_around(np.empty(math.prod(size + 2 for size in shape), np.float32), shape)
+
+
+def border_around(memory: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return `with_border` in memory that is there, (n,) float32."""
+    around = tuple(size + 2 for size in shape)
+    response = memory[: math.prod(around)].reshape(around)
     for axis in range(len(shape)):
-        ends: list[slice | list[int]] = [slice(None)] * len(shape)
-        ends[axis] = [0, -1]
-        bordered[tuple(ends)] = -np.inf
-    return bordered
+        for end in (0, -1):
+            response[(slice(None),) * axis + (end,)] = -np.inf
+    return response
 
 
-def neighbours(shape: tuple[int, ...], *, itself: bool = False) -> list[int]:
+def neighbours(shape: tuple[int, ...]) -> list[int]:
     """Return how far the 3^d - 1 neighbours of an element are, counted along the flat array."""
     strides = np.cumprod([1, *shape[:0:-1]])[::-1]
     steps = (int(np.dot(step, strides)) for step in product((-1, 0, 1), repeat=len(shape)))
-    return [step for step in steps if step or itself]
+    return [step for step in steps if step]
 
 
 def find_maxima(bordered: np.ndarray, floor: float) -> np.ndarray:
@@ -41,9 +83,12 @@ def find_maxima(bordered: np.ndarray, floor: float) -> np.ndarray:
         In its unit.
     """
     flat = bordered.ravel()
-    found = np.flatnonzero(flat > floor)
+    high = flat[1:-1] > floor
+    high &= flat[1:-1] >= flat[:-2]
+    high &= flat[1:-1] > flat[2:]
+    found = np.flatnonzero(high) + 1
     here = flat[found]
-    # few are left after the first comparisons, which is faster than a maximum filter
+    # few are left to be looked up, which is faster than a maximum filter
     for step in neighbours(bordered.shape):
         there = flat[found + step]
         keep = here > there if step > 0 else here >= there
