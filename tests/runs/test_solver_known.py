@@ -228,4 +228,6 @@ def test_the_report_of_a_comparison_says_what_the_reference_left_open(
     report = npo.compare(teacher, student, statistics=())
     assert report.solver.phrase == told
     assert report.solver.remaining == worst
-    assert [check["floor"]["sampler"] for check in report.to_dict()["checks"]] == [worst] * 3
+    checks = report.to_dict()["checks"]
+    assert len(checks) > 8
+    assert {check["floor"]["sampler"] for check in checks} == {worst}
