@@ -260,6 +260,8 @@ BOUNDARY = (
     Row("variance x 0.8, shared noise", "boundary", "variance", "variance", ratio(0.8),
         coupled=True),
     Row("detail finer than 6 px x 0.8", "boundary", "spectrum", "spectrum", fine(0.8, band=1)),
+    # the window spreads power over two bins, so that the band beside the step is above the limit
+    Row("finest three bands x 0.8", "boundary", "spectrum", "spectrum", fine(0.8, band=-4)),
     Row("variance x 0.67 in a corner", "boundary", "tiles", "tiles", corner(0.67)),
     Row("10 % fewer puncta", "boundary", "count", COUNT, fewer(0.1), scene=_PUNCTA),
     Row("spread of the count x 0.8", "boundary", "count", f"{COUNT}.spread", sharper_counts,
