@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from napari_posterior.checks.finding import percent
-from napari_posterior.checks.verdicts.evidence import ASSURANCE
+from napari_posterior.checks.verdicts.evidence import ASSURANCE, TEvidence
 from napari_posterior.statistics.proportions import (
     fisher_mid_p,
     newcombe_interval,
@@ -136,6 +136,10 @@ class FormEvidence:
         with np.errstate(divide="ignore"):
             needed = np.where(left == 0, math.inf, (reach * se / left) ** 2)
         return float(needed.max() if within.all() else needed[~within].min())
+
+    def at(self, value: float) -> TEvidence:
+        """Return what these samples would say if every form differed by `value`."""
+        return TEvidence(value, max(map(_standard_error, self.forms)), math.inf)
 
     @property
     def shares(self) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import stats
 
-from napari_posterior.checks.verdicts.evidence import ASSURANCE
+from napari_posterior.checks.verdicts.evidence import ASSURANCE, TEvidence
 from napari_posterior.checks.verdicts.verdict import holm
 
 if TYPE_CHECKING:
@@ -111,6 +111,10 @@ class RatioFamily:
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = np.where(left == 0, math.inf, (reach * se / left) ** 2)
         return float(needed.max() if within.all() else needed[~within].min())
+
+    def at(self, value: float) -> TEvidence:
+        """Return what these samples would say if the ratio were `value` in every place."""
+        return TEvidence(value, float(np.max(self._se)), float(np.min(self._df)), log=True)
 
     @property
     def shares(self) -> tuple[float, float] | None:
