@@ -10,7 +10,6 @@ from napari_posterior.checks.spread.clusters import find_clusters
 from napari_posterior.checks.spread.forms import FormEvidence, compare_forms
 from napari_posterior.checks.spread.modes import (
     find_modes,
-    gram_of_values,
     principal_coordinates,
 )
 from napari_posterior.checks.verdicts.looks import Looks
@@ -53,14 +52,6 @@ def test_coordinates_keep_the_distances_and_no_label() -> None:
 
 def test_images_without_variation_have_coordinates_too() -> None:
     assert principal_coordinates(gram_of(np.ones((3, 4)), np.ones((4, 4)))).shape == (7, 1)
-
-
-def test_numbers_of_samples_weigh_alike_and_those_that_do_not_vary_nothing() -> None:
-    generator = np.random.default_rng(1)
-    x = generator.normal(size=(12, 3)) * [1, 1000, 0] + [0, 5, 7]
-    gram = gram_of_values(x[:5], x[5:])
-    assert gram.n_pixels == 2
-    assert np.trace(gram.matrix) == pytest.approx(24)
 
 
 def test_three_forms_are_found_with_their_shares() -> None:

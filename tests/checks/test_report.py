@@ -252,6 +252,20 @@ def test_what_needs_whole_stacks_is_told_to_be_not_testable(two_runs) -> None:
     assert not any(one.id.startswith("puncta_count_3d") for one in report.findings)
 
 
+def test_a_known_object_that_does_not_fit_is_refused_before_a_sample_is_read(two_runs) -> None:
+    steps = []
+    with pytest.raises(InputError, match="shape"):
+        build_report(*two_runs, truth=np.ones((3, 3)), on_step=lambda *step: steps.append(step))
+    assert steps == []
+
+
+def test_a_statistic_with_chance_in_it_is_told(two_runs) -> None:
+    generator = np.random.default_rng(0)
+    noisy = FunctionStatistic(lambda x, context: generator.normal(), "noisy", "noisy", "")
+    report = build_report(*two_runs, statistics=[noisy])
+    assert any("fix the seed" in warning for warning in report.warnings)
+
+
 def test_progress_counts_samples(two_runs) -> None:
     steps = []
     build_report(*two_runs, on_step=lambda done, total: steps.append((done, total)))

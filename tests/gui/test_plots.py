@@ -15,7 +15,7 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from napari_posterior.checks.finding import Finding
-from napari_posterior.checks.page.svg import shared_edges
+from napari_posterior.checks.page.bins import shared_edges
 from napari_posterior.errors import OutputError
 from napari_posterior.widgets.parts import Words
 from napari_posterior.widgets.plots.histogram import HistogramPlot

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_posterior.checks.affine import explain_gap
 from napari_posterior.checks.caveats import tell_caveats, tell_scope
+from napari_posterior.checks.counted.task import check_deterministic
 from napari_posterior.checks.counted.task_findings import find_task
 from napari_posterior.checks.familiar import familiar_numbers
 from napari_posterior.checks.gram import coupling, group
@@ -117,6 +118,7 @@ def build_report(
     described = describe(teacher), describe(student)
     first, second, paired = stack_runs(teacher, student)
     plane = first.planes // 2
+    known = _check_known(truth, reference, first)
     measurements = [teacher.measurement(index) for index in range(first.planes)]
     total = first.count + second.count
 
@@ -145,20 +147,19 @@ def build_report(
     tiled, tile_maps = _find_tiles(pixels, plan, first, paired=paired, plane=plane, size=size)
     rho = coupling(pixels.gram) if paired else None
     brightness = None
-    if first.planes == 1:
+    if first.planes == 1:  # of a stack, the means of one plane alone are kept
         means = pixels.teacher.mean, pixels.student.mean
         brightness = explain_gap(pixels.gram, *means, paired=paired)
     spectrum = find_spectrum(*pixels.powers, bands, level=level, paired=paired, **size)  # type: ignore[arg-type]
     scored = _score(
         (first, second),
         measurements,
-        truth=truth,
+        known=known,
         reference=reference,
         words={"plane": plane, "level": level, "paired": paired, "on_step": tick},
     )
     calibration: list[Finding] = [] if scored is None else list(scored.findings)
-    if truth is not None:
-        known = _check_truth(truth, first)
+    if known is not None:
         calibration += find_counted_truth(
             meter, task.values, task.sites, list(known), level=level, paired=paired
         )
@@ -225,6 +226,7 @@ def build_report(
             *(() if reference is None else (REFERENCE_NOTE,)),
             *tell_dependence(pixels.gram),
             *meter.untestable,
+            *_chance(meter, first),
             *decision.notes,
         ),
         thresholds={
@@ -269,6 +271,13 @@ def _measure(
         if on_step is not None:
             on_step(done + number, total)
     return found
+
+
+def _chance(meter: SampleMeter, stack: Stack) -> list[str]:
+    """Say which statistics, perhaps functions of the user, give no two times the same."""
+    planes = [stack.plane(0, index) for index in range(stack.planes)]
+    told = (check_deterministic(one, planes, meter.contexts) for one in meter.statistics)
+    return [one for one in told if one is not None]
 
 
 def _find_tiles(
@@ -347,15 +356,13 @@ def _score(
     stacks: tuple[Stack, Stack],
     measurements: Sequence[Measurement],
     *,
-    truth: Any,
+    known: np.ndarray | None,
     reference: Any,
     words: Any,
 ) -> KnownFindings | None:
     """Score the runs against what is known of the object, if anything is."""
-    if truth is not None and reference is not None:
-        raise InputError("give either the known object or a reference, not both")
-    if truth is not None:
-        return compare_with_known(*stacks, _check_truth(truth, stacks[0]), **words)
+    if known is not None:
+        return compare_with_known(*stacks, known, **words)
     if reference is None:
         return None
     found = fit_reference(stacks[0], measurements, np.asarray(reference))
@@ -368,7 +375,12 @@ def _score(
     return compare_with_known(first, second, found.values, **words)
 
 
-def _check_truth(truth: Any, stack: Stack) -> np.ndarray:
+def _check_known(truth: Any, reference: Any, stack: Stack) -> np.ndarray | None:
+    """Return the known object, (P, H, W), before time is spent; None without one."""
+    if truth is None:
+        return None
+    if reference is not None:
+        raise InputError("give either the known object or a reference, not both")
     known = np.asarray(truth, np.float64)
     if known.shape not in (stack.shape[1:], stack.plane_shape) or known.size != stack.planes * (
         stack.plane_shape[0] * stack.plane_shape[1]

@@ -18,7 +18,6 @@ from napari_posterior.errors import InputError
 __all__ = [
     "PERMUTATIONS",
     "energy_distance",
-    "mmd_squared",
     "permutation_p",
     "permutation_words",
     "split_half_floor",
@@ -50,15 +49,6 @@ def energy_distance(gram: Gram) -> float:
     samples, photoelectrons per pixel summed in squares over pixels.
     """
     return float(_mixed(_energy_kernel(gram), _labels(gram))[0])
-
-
-def mmd_squared(gram: Gram) -> float:
-    """Return the squared maximum mean discrepancy with a Gaussian kernel.
-
-    Gretton et al. (2012), J. Mach. Learn. Res. 13:723; the width of the kernel is the median
-    distance of the pooled samples, so that no label has a part in it.
-    """
-    return float(_mixed(_gaussian_kernel(gram), _labels(gram))[0])
 
 
 def permutation_p(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,6 @@ from napari_posterior.api import experiments
 from napari_posterior.cli.folders import free_folder
 from napari_posterior.cli.options import Device, Overwrite, Seed
 from napari_posterior.cli.outcome import note, reported, say
-from napari_posterior.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,12 +165,7 @@ def _tell(found: ExperimentResult, out: Path | None, name: str) -> None:
         say(sentence)
     if out is None:
         return
-    findings = [finding.to_dict() for finding in found.findings]
-    path = out / name
-    try:
-        path.write_text(json.dumps({"checks": findings}, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}); choose another --out"
-        ) from error
+    from napari_posterior.checks.report import write_json
+
+    path = write_json(out / name, {"checks": [one.to_dict() for one in found.findings]})
     say(f"The numbers are in {path.absolute()}.")

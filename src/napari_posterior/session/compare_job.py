@@ -12,6 +12,7 @@ from napari_posterior.session.threaded_job import ThreadedJob
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Hashable, Sequence
+    from pathlib import Path
 
     from napari_posterior.checks.report import Report
     from napari_posterior.runs.events import Event, TerminalEvent
@@ -36,8 +37,9 @@ class CompareJob(ThreadedJob["Report"]):
         Computed on every sample.
     truth : array-like or path, optional
         The known object.
-    keep : path, optional
-        Folder that keeps the tolerances and the looks that were taken.
+    keep : callable, optional
+        Returns the folder that keeps the tolerances and the looks that were taken; called in the
+        thread of the job.
     after : callable, optional
         Makes what a window will show of the report, in the thread of the job; fills `gathered`.
 
@@ -57,7 +59,7 @@ class CompareJob(ThreadedJob["Report"]):
         *,
         statistics: Sequence[str | Statistic] = ("puncta_count",),
         truth: Any = None,
-        keep: str | os.PathLike[str] | None = None,
+        keep: Callable[[], Path] | None = None,
         title: str = "compare",
         after: Callable[[Report], Any] | None = None,
     ) -> None:
@@ -107,7 +109,7 @@ class CompareJob(ThreadedJob["Report"]):
             *self._runs,
             statistics=self._statistics,
             truth=self._truth,
-            out=self._keep,
+            out=None if self._keep is None else self._keep(),
             write=False,
             on_step=on_step,
         )

@@ -75,7 +75,7 @@ class Comparing:
             first,
             second,
             statistics=state.statistics,
-            keep=self._folder_of(first, second),
+            keep=partial(self._folder_of, first, second),
             title=f"compare #{teacher.number} with #{student.number}",
             after=after,
         )

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
-from napari_posterior.checks.page.bins import log_ticks, shared_edges, ticks
+from napari_posterior.checks.page.bins import log_ticks, ticks
 from napari_posterior.checks.page.chart import Dots, Level, Line, Ribbon, Steps, Zone
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.checks.page.chart import Axis, Chart, Mark, Role
 
-__all__ = ["CHART_STYLE", "axis_ticks", "draw", "shared_edges", "standalone", "write_tick"]
+__all__ = ["CHART_STYLE", "axis_ticks", "draw", "standalone", "write_tick"]
 
 CHART_STYLE: Final = Path(__file__).with_name("chart.css").read_text(encoding="utf-8")
 """Colours of charts, light and dark."""

@@ -16,7 +16,6 @@ from napari_posterior.checks.spread.forms import Form, FormEvidence, compare_for
 __all__ = [
     "Forms",
     "find_modes",
-    "gram_of_values",
     "principal_coordinates",
 ]
 
@@ -72,21 +71,6 @@ def principal_coordinates(gram: Gram, *, most: int = _MOST_AXES) -> np.ndarray:
     # an eigenvector has no sign of its own
     kept = kept * np.sign(kept[np.abs(kept).argmax(0), np.arange(len(order))])
     return np.asarray(kept * np.sqrt(values[order]))
-
-
-def gram_of_values(teacher: np.ndarray, student: np.ndarray) -> Gram:
-    """Return the Gram matrix of numbers measured on every sample, each in units of its pooled SD.
-
-    Parameters
-    ----------
-    teacher, student : ndarray, (K_T, f) and (K_S, f)
-        Statistics; one that does not vary is left out.
-    """
-    both = np.concatenate([teacher, student]).astype(np.float64)
-    sd = both.std(0)
-    varies = sd > 1e-9 * np.abs(both).max(0, initial=1e-300)
-    scaled = (both - both.mean(0))[:, varies] / sd[varies]
-    return Gram(scaled @ scaled.T, len(teacher), len(student), int(varies.sum()))
 
 
 def find_modes(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_posterior.checks.finding import number
-from napari_posterior.checks.page.svg import shared_edges
+from napari_posterior.checks.page.bins import shared_edges
 
 if TYPE_CHECKING:
     from napari_posterior.checks.report import Values
