@@ -235,3 +235,7 @@ def test_estimates_have_the_digits_that_their_interval_deserves() -> None:
 def test_json_values_have_no_nan() -> None:
     found = as_json({"a": np.float64("nan"), "b": (np.int64(3), np.array([1.0, np.inf]))})
     assert found == {"a": None, "b": [3, [1.0, None]]}
+
+
+def test_a_tick_that_rounds_to_zero_has_no_sign() -> None:
+    assert Scale(-0.004, 49.0, "magma", "photoelectrons/px").ticks()[0] == "0"

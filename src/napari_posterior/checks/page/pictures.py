@@ -92,7 +92,7 @@ class Scale:
         low, middle, high = self.low, (self.low + self.high) / 2, self.high
         step = max(abs(high - low), 1e-12)
         digits = min(max(1 - math.floor(math.log10(step)), 0), 6)
-        texts = [f"{value:.{digits}f}".replace("-", "−") for value in (low, middle, high)]
+        texts = [f"{value:z.{digits}f}".replace("-", "−") for value in (low, middle, high)]
         return texts[0], texts[1], texts[2]
 
 
