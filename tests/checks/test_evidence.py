@@ -140,6 +140,26 @@ def test_growth_is_what_reaches_the_limit_with_the_assurance(evidence) -> None:
         assert away == pytest.approx(reach * evidence.se / math.sqrt(factor))
 
 
+@pytest.mark.parametrize("u", [0.5, 3.0, 9.0])
+def test_a_gap_of_one_dimension_is_judged_by_the_chi_squared_law(u: float) -> None:
+    variance = 0.3  # of a normal difference, whose square less its variance is U
+    evidence = GapEvidence(u * variance, 2 * variance**2, 4 * variance, 1.0, variance)
+    assert evidence.above(0.0) == pytest.approx(stats.chi2.sf(u + 1, 1))
+
+
+@pytest.mark.parametrize(("square", "side"), [(0.0, "below"), (0.15, "above")])
+def test_growth_is_by_the_law_of_the_tests(square: float, side: str) -> None:
+    evidence = GapEvidence(square, 0.02**2, 0.006, 1.0, 0.004, 20.0)
+    factor = evidence.growth(0.2, TAIL)
+    still, slope = evidence.still / factor**2, evidence.slope / factor
+    spread = math.sqrt(still + slope * 0.04)
+    # what the samples are planned for: an estimate that falls short by the assurance still settles
+    short = 0.84 * spread * (1 if side == "below" else -1)
+    law = (still, slope, 1.0, evidence.largest / factor, evidence.df * factor)
+    found = GapEvidence(square + short, *law)
+    assert getattr(found, side)(0.2) == pytest.approx(TAIL, rel=1e-5)
+
+
 def test_growth_has_no_end_where_the_estimate_is_the_limit() -> None:
     assert TEvidence(0.2, 0.1, 30).growth(0.2, TAIL) == math.inf
     assert GapEvidence(0.2**2, 0.001, 0.001, 1.0).growth(0.2, TAIL) == math.inf

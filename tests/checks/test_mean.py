@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_posterior.checks.affine import explain_gap
-from napari_posterior.checks.gram import GramAccumulator
+from napari_posterior.checks.gram import Gram, GramAccumulator
 from napari_posterior.checks.mean import find_mean_gap, gap_squared, mean_gap
 
 PIXELS = 120
@@ -59,6 +59,74 @@ def test_paired_interval_holds_the_gap_and_is_narrower(gap: float) -> None:
         widths.append([high - low for low, high in (paired, alone)])
     assert np.mean(held) >= 0.87
     assert np.median(widths, 0)[0] < 0.6 * np.median(widths, 0)[1]
+
+
+def spectral_runs(sds, shift, *, k: tuple[int, int], rho: float | None, count: int, seed: int):
+    """Gram matrices of Gaussian runs with these SDs, the means `shift` apart."""
+    generator = np.random.default_rng(seed)
+    for _ in range(count):
+        teacher = sds * generator.normal(size=(k[0], len(sds)))
+        student = sds * generator.normal(size=(k[1], len(sds)))
+        if rho:
+            student = rho * teacher + np.sqrt(1 - rho**2) * student
+        rows = np.concatenate([teacher, student + shift])
+        yield Gram(rows @ rows.T, *k, len(sds))
+
+
+FLAT = np.ones(100)
+STEEP = np.arange(1, 201) ** -0.38  # 53 effective dimensions
+
+
+def along(sds, mode: int | None, gap: float):
+    """A shift of `gap` posterior SD along one mode, or spread evenly over all."""
+    shift = np.full(len(sds), len(sds) ** -0.5) if mode is None else np.eye(len(sds))[mode]
+    return gap * np.sqrt((sds**2).sum()) * shift
+
+
+def share_missed(sds, mode, gap, *, k, rho=None, tail=0.05, count=400, seed=21):
+    """How often the interval ends below the gap, and how often it begins above it."""
+    runs = spectral_runs(sds, along(sds, mode, gap), k=k, rho=rho, count=count, seed=seed)
+    ends = np.array(
+        [mean_gap(gram, level=1 - 2 * tail, paired=rho is not None).interval for gram in runs]
+    )
+    return np.mean(ends[:, 1] < gap), np.mean(ends[:, 0] > gap)
+
+
+@pytest.mark.parametrize(
+    ("sds", "mode", "gap", "k"),
+    [
+        (FLAT, None, 0.4, (16, 16)),
+        (FLAT, None, 0.4, (16, 64)),
+        (FLAT, None, 0.8, (32, 32)),
+        (STEEP, 0, 0.4, (32, 32)),
+        (STEEP, None, 0.8, (64, 16)),
+        (STEEP, -1, 0.8, (64, 64)),
+    ],
+)
+def test_interval_of_independent_runs_holds_the_gap_as_often_as_it_says(sds, mode, gap, k) -> None:
+    assert 0.86 <= 1 - sum(share_missed(sds, mode, gap, k=k)) <= 0.95
+
+
+@pytest.mark.parametrize(
+    ("sds", "mode", "gap", "k", "rho"),
+    [
+        (FLAT, None, 0.2, 32, 0.5),
+        (FLAT, None, 0.4, 16, 0.9),
+        (FLAT, None, 0.8, 32, 0.9),
+        (STEEP, 0, 0.4, 32, 0.9),
+        (STEEP, -1, 0.8, 64, 0.9),
+    ],
+)
+def test_interval_of_pairs_holds_the_gap_as_often_as_it_says(sds, mode, gap, k, rho) -> None:
+    assert 0.86 <= 1 - sum(share_missed(sds, mode, gap, k=(k, k), rho=rho)) <= 0.95
+
+
+@pytest.mark.parametrize("rho", [None, 0.9])
+def test_a_gap_along_the_strongest_mode_is_rarely_taken_for_a_larger_one(rho) -> None:
+    gap = 0.2 if rho is None else 0.1
+    low, high = share_missed(STEEP, 0, gap, k=(16, 16), rho=rho, tail=0.0122, count=1000)
+    assert low <= 0.025
+    assert high <= 0.025  # .04 by a normal law of U, which is skewed
 
 
 def test_runs_of_one_law_are_compatible_with_no_gap() -> None:

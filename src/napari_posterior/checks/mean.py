@@ -6,10 +6,9 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import stats
 
 from napari_posterior.checks.finding import Finding, confidence, number, rounded
-from napari_posterior.checks.gram import Gram, centred, group
+from napari_posterior.checks.gram import Gram, Group, centred, group
 from napari_posterior.checks.intervals import Estimate
 from napari_posterior.checks.two_sample import (
     permutation_p,
@@ -59,36 +58,22 @@ def mean_gap(gram: Gram, *, level: float, paired: bool) -> Estimate:
     -------
     Estimate
         In posterior standard deviations; `se` is that of the squared gap at gap 0, relative to
-        the variance. The uncertainty of tr Sigma_T itself is left out.
+        the variance.
 
     Notes
     -----
-    The squared gap M has ``Var(U) = V0 + c M``; the interval holds the M that a normal test of
-    U does not reject: the roots of ``(U - M)^2 = q^2 (V0 + c M)``, the lower one 0 where U is
-    within ``q sqrt(V0)`` of 0. Samples that share their noise must be given in pairs: taken as
-    independent they bias U by ``-2 rho V / K``.
+    See `GapEvidence` for the law whose tests are inverted. Samples that share their noise must be
+    given in pairs: taken as independent they bias U by ``-2 rho V / K``.
     """
     method = "U-statistic, interval by test inversion" + (", paired" if paired else "")
-    variance = group(_blocks(gram)[0]).total_variance
+    teacher = group(_blocks(gram)[0])
+    variance = teacher.total_variance
     if not variance > 0:
         return Estimate(None, (None, None), math.nan, math.inf, method)
-    u, v0, c = _paired_law(gram) if paired else _law(gram)
-    q = float(stats.norm.isf((1 - level) / 2))
-    # A U below 0 is sampling noise: it must not make the upper end narrower than U = 0 would.
-    square = max(u, 0.0)
-    middle = 2 * square + q**2 * c
-    root = math.sqrt(max(middle**2 - 4 * (square**2 - q**2 * v0), 0.0))
-    high = max((middle + root) / 2, 0.0)
-    low = max((middle - root) / 2, 0.0) if u > q * math.sqrt(v0) else 0.0
-    to_gap = [math.sqrt(max(v, 0.0) / variance) for v in (u, low, high)]
-    return Estimate(
-        to_gap[0],
-        (to_gap[1], to_gap[2]),
-        math.sqrt(v0) / variance,
-        math.inf,
-        method,
-        GapEvidence(u, v0, c, variance),
-    )
+    law = _paired_law(gram, teacher) if paired else _law(gram, teacher)
+    ends = law.interval((1 - level) / 2)
+    value = math.sqrt(max(law.square, 0.0) / variance)
+    return Estimate(value, ends, math.sqrt(law.still) / variance, law.df, method, law)
 
 
 def find_mean_gap(
@@ -175,11 +160,10 @@ def _blocks(gram: Gram) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return gram.matrix[:m, :m], gram.matrix[m:, m:], gram.matrix[:m, m:]
 
 
-def _law(gram: Gram) -> tuple[float, float, float]:
-    """Return U, V0 and c of independent runs."""
-    a, b, _ = _blocks(gram)
+def _law(gram: Gram, teacher: Group) -> GapEvidence:
+    """Return the law of U of independent runs."""
     m, n = gram.n_teacher, gram.n_student
-    teacher, student = group(a), group(b)
+    student = group(_blocks(gram)[1])
     within = gram.matrix.copy()
     for rows in (gram.teacher, gram.student):
         within[rows] -= within[rows].mean(0)
@@ -193,30 +177,80 @@ def _law(gram: Gram) -> tuple[float, float, float]:
     )
     weights = np.concatenate([np.full(m, -1 / m), np.full(n, 1 / n)])
     along = gram.matrix @ weights
-    square = float(weights @ along)
-    direction = np.mean([np.var(along[rows], ddof=1) for rows in (gram.teacher, gram.student)])
-    largest = _largest(within, m + n - 2)
-    average = cross / teacher.total_variance
-    scale = _scale(float(direction), square, average, largest)
-    return gap_squared(gram), v0, 4 * scale * (1 / m + 1 / n)
+    return _find_law(
+        gap_squared(gram),
+        v0,
+        [along[gram.teacher], along[gram.student]],
+        trace=teacher.total_variance / m + student.total_variance / n,
+        largest=_largest(within, m + n - 2) * (1 / m + 1 / n),
+        teacher=teacher,
+    )
 
 
-def _paired_law(gram: Gram) -> tuple[float, float, float]:
-    """Return U, V0 and c of runs in pairs, from the inner products of the differences."""
+def _paired_law(gram: Gram, teacher: Group) -> GapEvidence:
+    """Return the law of U of runs in pairs, from the inner products of the differences."""
     a, b, c = _blocks(gram)
     differences = a + b - c - c.T
     n = gram.n_teacher
     spread = group(differences)
-    u = float((differences.sum() - np.trace(differences)) / (n * (n - 1)))
-    square_trace = max(spread.square, 0.0)
-    v0 = 2 * square_trace / (n * (n - 1))
-    if not spread.total_variance > 0:
-        return u, 0.0, 0.0
-    along = differences.mean(1)
-    largest = _largest(centred(differences), n - 1)
-    average = square_trace / spread.total_variance
-    scale = _scale(float(np.var(along, ddof=1)), float(along.mean()), average, largest)
-    return u, v0, 4 * scale / n
+    return _find_law(
+        float((differences.sum() - np.trace(differences)) / (n * (n - 1))),
+        2 * max(spread.square, 0.0) / (n * (n - 1)),
+        [differences.mean(1)],
+        trace=spread.total_variance / n,
+        largest=_largest(centred(differences), n - 1) / n,
+        teacher=teacher,
+    )
+
+
+def _find_law(
+    u: float,
+    v0: float,
+    along: list[np.ndarray],
+    *,
+    trace: float,
+    largest: float,
+    teacher: Group,
+) -> GapEvidence:
+    """Return the law of U, with the variance that the gap itself adds.
+
+    Parameters
+    ----------
+    u, v0 : float
+        The unbiased squared gap, and its variance where there is none.
+    along : list of ndarray, (K,)
+        Inner products of the samples of each group with the difference D of the averages.
+    trace, largest : float
+        Trace and largest eigenvalue of W, the covariance of D.
+    teacher : Group
+        Spread of the teacher, which the gap is told in units of.
+
+    Notes
+    -----
+    ``4 D' W D`` has the mean ``4 g' W g + 2 V0`` for a gap g, so that V0 twice less is the variance
+    that the gap adds, without bias. Over U it is the slope where the gap is clear of noise; at
+    noise level it is drawn, by one ``sqrt(V0)``, to the geometric mean of the average slope of
+    noise, ``2 V0 / tr W``, and the largest there can be. Degrees of freedom after Satterthwaite
+    (1946), Biometrics Bulletin 2:110. That the unit V_T is an estimate adds ``r U M``, with r the
+    jackknife variance of ln V_T. Derived; checked by simulation in
+    docs/operating_characteristics.md.
+    """
+    shares = [float(np.var(part, ddof=1)) / len(part) for part in along]
+    bottom = sum(s**2 / (len(part) - 1) for s, part in zip(shares, along, strict=True))
+    df = sum(shares) ** 2 / bottom if bottom > 0 else math.inf
+    square, noise = max(u, 0.0), math.sqrt(v0)
+    average = 2 * v0 / trace if trace > 0 else 0.0
+    drawn = noise * math.sqrt(average * 4 * largest)
+    added = max(4 * sum(shares) - 2 * v0, 0.0)
+    slope = (added + drawn) / (square + noise) if square + noise > 0 else 0.0
+    return GapEvidence(u, v0, slope + _doubt(teacher) * square, teacher.total_variance, largest, df)
+
+
+def _doubt(teacher: Group) -> float:
+    """Return the jackknife variance of ln V, that of V over its square where one is left with 0."""
+    count, left = len(teacher.without), teacher.without
+    scaled = np.log(left) if (left > 0).all() else left / teacher.total_variance
+    return float((count - 1) / count * ((scaled - scaled.mean()) ** 2).sum())
 
 
 def _largest(inner: np.ndarray, freedom: int) -> float:
@@ -227,9 +261,3 @@ def _largest(inner: np.ndarray, freedom: int) -> float:
     values = np.linalg.eigvalsh(inner)
     excess = float(values.sum() - values[-1]) / freedom
     return max(float(values[-1]) - excess, 0.0) / freedom
-
-
-def _scale(direction: float, square: float, average: float, largest: float) -> float:
-    """Return the variance along the gap, pulled towards the largest one as it is noisy."""
-    along = direction / square if square > 0 else 0.0
-    return math.sqrt(max(along, average) * max(largest, 0.0))

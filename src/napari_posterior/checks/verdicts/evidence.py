@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, runtime_checkable
 
-from scipy import stats
+from scipy import optimize, special, stats
 
 __all__ = ["ASSURANCE", "Evidence", "GapEvidence", "MovableEvidence", "TEvidence"]
 
 ASSURANCE: Final = 0.84
 """Normal quantile of the probability, 80 %, with which planned samples settle a question."""
+
+_NORMAL: Final = 1e6  # shape of a gamma law that is as good as normal
+_LOG_MOST: Final = math.log(1e9)  # of the growth
 
 
 class Evidence(Protocol):
@@ -120,40 +123,78 @@ class GapEvidence:
         ``Var(U) = still + slope M``.
     unit : float
         Square of the unit that limits are given in.
+    largest : float
+        Largest eigenvalue w of the covariance of the difference of the means, in units of U.
+    df : float
+        Degrees of freedom of the variance.
 
     Notes
     -----
-    One-sided tests of U, the same whose inversion gives the interval.
+    One-sided tests of U, and the interval that they leave. U is skewed to the right: of a Gaussian
+    difference with covariance W its third cumulant is ``8 tr W^3 + 24 g'W^2 g``, and that is
+    ``w (4 still + 6 slope M)`` at the most. A U far above the limit is judged by the gamma law with
+    this skewness (Pearson's type III), one below it by the normal law, as if there were none; both
+    widened as Student's t is. Derived; checked by simulation in docs/operating_characteristics.md.
     """
 
     square: float
     still: float
     slope: float
     unit: float
+    largest: float = 0.0
+    df: float = math.inf
 
     def below(self, limit: float) -> float:
         """See `Evidence`."""
         if limit <= 0:
             return 1.0
+        m = limit**2 * self.unit
         # a U below 0 is noise of the samples and must not count as nearer than none
-        return self._tail(limit, max(self.square, 0.0), 1)
+        away, spread = m - max(self.square, 0.0), self._spread(m)
+        return float(stats.t.sf(away / spread, self.df)) if spread > 0 else float(away <= 0)
 
     def above(self, limit: float) -> float:
         """See `Evidence`."""
-        return self._tail(limit, self.square, -1)
+        m = max(limit, 0.0) ** 2 * self.unit
+        away, spread = self.square - m, self._spread(m)
+        if not spread > 0:
+            return float(away <= 0)
+        z = float(stats.norm.isf(stats.t.sf(away / spread, self.df)))
+        shape = self._shape(m)
+        if not shape < _NORMAL:
+            return float(stats.norm.sf(z))
+        return float(special.gammaincc(shape, max(shape + z * math.sqrt(shape), 0.0)))
+
+    def interval(self, tail: float) -> tuple[float, float]:
+        """Return the limits, low and high, that the tests with this one-sided error leave.
+
+        The lower one is 0 where a gap of 0 is left.
+        """
+        q = float(stats.t.isf(tail, self.df))
+        square, bend = max(self.square, 0.0), q**2 * self.slope / 2
+        high = square + bend + math.sqrt(bend**2 + q**2 * (self.slope * square + self.still))
+        to_gap = 1 / math.sqrt(self.unit)
+        most = math.sqrt(square) * to_gap
+        low = 0.0
+        if most > 0 and self.above(0.0) < tail:
+            low = float(optimize.brentq(lambda limit: self.above(limit) - tail, 0.0, most))
+        return low, math.sqrt(high) * to_gap
 
     def growth(self, limit: float, tail: float, *, shift: float = 0.0) -> float:
-        """See `Evidence`: V0 falls with the square of the samples, c with the samples."""
+        """See `Evidence`: V0 falls with the square of the samples, the slope with the samples."""
         m = limit**2 * self.unit
-        sd = math.sqrt(max(self.still + self.slope * max(self.square, 0.0), 0.0))
-        u = max(self.square + shift * sd, 0.0)
+        u = max(self.square + shift * self._spread(max(self.square, 0.0)), 0.0)
         distance = abs(m - u)
-        reach = float(stats.norm.isf(tail)) + ASSURANCE
-        wanted = (distance / reach) ** 2
-        if not wanted > 0:
+
+        def missing(log_factor: float) -> float:
+            # the test is made at the limit
+            return self._reach(m, tail, math.exp(log_factor), above=u > m) - distance
+
+        if not distance > 0 or missing(_LOG_MOST) > 0:
             return math.inf
-        slope = self.slope * m  # the test is made at the limit
-        return (math.sqrt(slope**2 + 4 * self.still * wanted) + slope) / (2 * wanted)
+        if missing(-_LOG_MOST) < 0:
+            return 0.0
+        return math.exp(float(optimize.brentq(missing, -_LOG_MOST, _LOG_MOST, xtol=1e-9)))
 
     def at(self, value: float) -> GapEvidence:
         """See `MovableEvidence`."""
@@ -164,8 +205,21 @@ class GapEvidence:
         """Not told apart."""
         return None
 
-    def _tail(self, limit: float, square: float, side: int) -> float:
-        m = max(limit, 0.0) ** 2 * self.unit
-        spread = math.sqrt(self.still + self.slope * m)
-        away = side * (m - square)
-        return float(stats.norm.sf(away / spread)) if spread > 0 else float(away <= 0)
+    def _spread(self, m: float, factor: float = 1.0) -> float:
+        """Return the standard deviation of U at M, of `factor` times as many samples."""
+        return math.sqrt(max(self.still / factor**2 + self.slope * m / factor, 0.0))
+
+    def _shape(self, m: float, factor: float = 1.0) -> float:
+        """Return the shape of the gamma law of U, ``4 / skewness^2``."""
+        third = self.largest / factor * (4 * self.still / factor**2 + 6 * self.slope * m / factor)
+        skewness = third / self._spread(m, factor) ** 3 if third > 0 else 0.0
+        return 4 / skewness**2 if skewness > 0 else math.inf
+
+    def _reach(self, m: float, tail: float, factor: float, *, above: bool) -> float:
+        """Return how far from m U must lie to be told from it, with the assurance."""
+        shape = self._shape(m, factor)
+        if above and shape < _NORMAL:
+            z = (float(special.gammainccinv(shape, tail)) - shape) / math.sqrt(shape)
+            tail = float(stats.norm.sf(z))
+        q = float(stats.t.isf(tail, max(self.df * factor, 1.0)))
+        return (q + ASSURANCE) * self._spread(m, factor)
