@@ -214,6 +214,111 @@ def test_a_report_that_is_there_is_kept_unless_it_may_be_overwritten(
     assert command("compare", "t", "s", "--out", "told", "--overwrite").code == 0
 
 
+def test_a_region_is_named_and_read_from_a_file(
+    restore: Callable[..., Any], command: Callable[..., Any], measured: np.ndarray
+) -> None:
+    restore("--out", "t")
+    restore("--sampler", "kd", "--out", "s")
+    mask = np.zeros(measured.shape, np.uint8)
+    mask[: len(mask) // 2] = 255
+    tifffile.imwrite("cell.tif", mask)
+    asked = ("--statistic", "mean_intensity", "--region", "cell=cell.tif")
+    done = command("compare", "t", "s", *asked, "--out", "told")
+    assert done.code == 0
+    report = json.loads(Path("told/report.json").read_text())
+    found = {check["id"]: check for check in report["checks"]}
+    assert found["mean_intensity@cell"]["region"] == "cell"
+    assert "mean intensity in cell" in done.out
+    assert [one["name"] for one in report["plan"]["regions"]] == ["cell"]
+    again = command("compare", "t", "s", "--region", "top=cell.tif", "--out", "told")
+    assert "The region top was drawn after 4 samples were looked at" in again.err
+
+
+@pytest.mark.parametrize("given", ["cell.tif", "=cell.tif", "cell="])
+def test_a_region_without_a_name_or_a_file_is_refused(
+    command: Callable[..., Any], given: str
+) -> None:
+    refused = command("compare", "t", "s", "--region", given)
+    assert (refused.code, Path("report").exists()) == (2, False)
+    assert "is no NAME=FILE" in refused.sentence
+
+
+# ------------------------------------------------------------------------------- several images
+
+
+@pytest.fixture
+def images(
+    command: Callable[..., Any], tiny_model: str, measured: np.ndarray
+) -> Callable[[int], Path]:
+    """Restore so many images with the teacher and two students, all into one folder."""
+
+    def make(count: int) -> Path:
+        folder = Path("runs")
+        usual = ("-m", tiny_model, "--psf-sigma", 1.4, *CAMERA, "--device", "cpu", "-k", 4)
+        for number in range(count):
+            tifffile.imwrite(f"cell_{number}.tif", np.roll(measured, number, axis=1))
+            for sampler in ("teacher", "kd", "mse"):
+                out = folder / f"cell_{number}-{sampler}"
+                one = ("-k", 1) if sampler == "mse" else ()
+                done = command(
+                    *("restore", f"cell_{number}.tif", *usual, "--sampler", sampler),
+                    *(*one, "--out", out),
+                )
+                assert done.code == 0, done.err
+        return folder
+
+    return make
+
+
+def test_images_of_a_folder_are_compared_together(
+    images: Callable[[int], Path], command: Callable[..., Any]
+) -> None:
+    folder = images(3)
+    asked = ("--question", "intensity", "--tolerance", "mean_intensity=30%", "--out", "all")
+    done = command("compare-images", folder, *asked)
+    assert done.code == 0, done.err
+    told = json.loads(Path("all/images.json").read_text())
+    assert told["images"] == ["cell_0", "cell_1", "cell_2"]
+    assert told["overall"]["headline"] in done.out
+    for name in told["images"]:
+        plan = json.loads(Path("all", name, "plan.json").read_text())
+        assert plan["tolerances"]["given"]["mean_intensity"]["high"] == 0.3
+        assert f"{name}: not enough samples" in done.out
+    again = command("compare-images", folder, "--out", "all")
+    assert again.code == 0
+    assert "changed after" not in again.err
+
+
+def test_runs_of_images_are_paired_whatever_their_order(
+    images: Callable[[int], Path], command: Callable[..., Any]
+) -> None:
+    folder = images(2)
+    given = [folder / f"cell_{n}-{sampler}" for sampler, n in (("kd", 1), ("teacher", 0))]
+    given += [folder / f"cell_{n}-{sampler}" for sampler, n in (("teacher", 1), ("kd", 0))]
+    done = command("compare-images", *given, "--statistic", "mean_intensity")
+    assert done.code == 0, done.err
+    told = json.loads(Path("images/images.json").read_text())
+    assert told["images"] == ["cell_0", "cell_1"]
+
+
+def test_an_image_without_a_partner_and_two_students_are_refused(
+    images: Callable[[int], Path], command: Callable[..., Any]
+) -> None:
+    folder = images(2)
+    shutil.rmtree(folder / "cell_1-kd.posterior.zarr")
+    refused = command("compare-images", folder, "--out", "all")
+    assert (refused.code, Path("all").exists()) == (2, False)
+    assert "cell_1-teacher.posterior.zarr has no student run" in refused.sentence
+    kept = folder / "cell_0-kd.posterior.zarr"
+    shutil.copytree(kept, folder / "again.posterior.zarr")
+    refused = command("compare-images", folder, "--out", "all")
+    assert "has two student runs" in refused.sentence
+    refused = command("compare-images", folder, "--student", "joy", "--out", "all")
+    assert "has no student run" in refused.sentence
+    (folder / "none").mkdir()
+    assert command("compare-images", folder / "none").code == 2
+
+
 # ----------------------------------------------------------------------------- demo and models
 
 
@@ -374,7 +479,7 @@ def test_training_tells_its_progress(capsys: pytest.CaptureFixture[str]) -> None
     from napari_posterior.training.fit import Progress
 
     tell(Progress(name="teacher", step=100, steps=1000, loss=0.25, seconds_left=90))
-    assert capsys.readouterr().err == "teacher: step 100 of 1000, loss 0.2500, 1.5 min left\n"
+    assert capsys.readouterr().err == "teacher: step 100 of 1000, loss 0.2500, 90 s left\n"
 
 
 @pytest.mark.parametrize(
@@ -399,7 +504,8 @@ def test_wrong_use_is_exit_code_2_without_a_traceback(
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "restore", "compare", "models", "train", "distill", "doctor"]
+    "name",
+    ["demo", "restore", "compare", "compare-images", "models", "train", "distill", "doctor"],
 )
 def test_every_command_has_help(command: Callable[..., Any], name: str) -> None:
     done = command(name, "--help")
@@ -409,7 +515,7 @@ def test_every_command_has_help(command: Callable[..., Any], name: str) -> None:
 
 def test_the_list_of_commands_says_each_in_whole(command: Callable[..., Any]) -> None:
     listed = command("--help").out.partition("Commands:")[2].strip().splitlines()
-    assert len(listed) == 14
+    assert len(listed) == 15
     assert all(line.endswith(".") and "..." not in line for line in listed)
 
 

@@ -88,11 +88,12 @@ def test_dependence_gives_findings_and_a_map_and_is_the_same_twice(runs: tuple[A
     found, again = (
         check_dependence(*runs, measurements=3, samples=4, seed=1, device="cpu") for _ in range(2)
     )
-    first, patches = found.findings
+    first, patches, response = found.findings
     assert (first.id, first.kind, first.no_difference) == ("dependence", "dependence", 1.0)
     assert first.coupled and (first.n_teacher, first.n_student) == (12, 12)
     assert first.to_dict() == again.findings[0].to_dict()
     assert patches.id == "dependence.patches" and patches.kind == ""
+    assert response.id == "dependence.response" and response.kind == ""
     assert first.maps == (found.maps[0].name,)
     assert found.maps[0].values.shape == runs[0].input.shape
 

@@ -27,6 +27,7 @@ FRONT = (
 )
 # Every room that knows no window; all its modules are imported.
 ROOMS = (
+    "durations",
     "errors",
     "image",
     "physics",

@@ -351,7 +351,9 @@ def test_the_page_holds_every_picture_and_caption(report, tmp_path) -> None:
     ):
         assert words in captions
     where = [*layer_maps(report.figures.maps), report.figures.sites]
-    assert len(page.pictures) == 12 + len(where)
+    forms = report.figures.forms
+    examples = (*forms.teacher, *forms.student, forms.far_teacher, forms.far_student)
+    assert len(page.pictures) == 12 + len(where) + sum(map(len, examples))
     assert all(p["src"].startswith("data:image/png;base64,") for p in page.pictures)
     assert all(p["alt"] for p in page.pictures)
     words = " ".join(page.words)

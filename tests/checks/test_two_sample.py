@@ -11,13 +11,14 @@ from napari_posterior.checks.mean import gap_squared
 from napari_posterior.checks.two_sample import (
     energy_distance,
     permutation_p,
+    permutation_test,
     permutation_words,
     split_half_floor,
     squared_distances,
 )
 from napari_posterior.errors import InputError
 
-EVERY = ["mean", "variance", "energy", "mmd"]
+EVERY = ["mean", "variance", "energy", "mmd", "sliced", "neighbours"]
 
 
 def gram_of(teacher, student) -> Gram:
@@ -211,3 +212,100 @@ def test_generic_tests_are_as_weak_as_planned(case: str, count: int, powers) -> 
             ]
         )
     assert np.mean(found, axis=0) == pytest.approx(powers, abs=0.16)
+
+
+def test_sliced_distance_in_one_dimension_is_scipys_wasserstein() -> None:
+    generator = np.random.default_rng(16)
+    x, y = generator.normal(size=(20, 1)), generator.gamma(2, size=(31, 1))
+    found = permutation_test(gram_of(x, y), statistic="sliced", paired=False)
+    assert found.value == pytest.approx(stats.wasserstein_distance(x.ravel(), y.ravel()))
+
+
+def test_sliced_distance_is_that_along_random_directions_of_the_pixels() -> None:
+    generator = np.random.default_rng(17)
+    # more pixels than samples, as in an image: most of a direction lies outside their span
+    x, y = generator.normal(size=(16, 200)), generator.normal(0.4, 1.3, (12, 200))
+    directions = generator.normal(size=(4000, 200))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    expected = [stats.wasserstein_distance(x @ one, y @ one) for one in directions]
+    found = [
+        permutation_test(
+            gram_of(x, y), statistic="sliced", paired=False, permutations=1, seed=seed
+        ).value
+        for seed in range(20)
+    ]
+    error = np.std(expected) / np.sqrt(20 * 64)
+    assert np.mean(found) == pytest.approx(np.mean(expected), abs=3 * error)
+
+
+def test_neighbours_are_counted_for_either_run_alike() -> None:
+    x = np.arange(8.0)[:, None]  # the neighbours of each lie among these
+    apart = permutation_test(gram_of(x, x + 1000), statistic="neighbours", paired=False)
+    assert apart.value == 1.0
+    generator = np.random.default_rng(18)
+    x, y = generator.normal(size=(12, 3)), generator.normal(size=(30, 3))
+    found = permutation_test(gram_of(x, y), statistic="neighbours", paired=False)
+    both = np.concatenate([x, y])
+    distances = ((both[:, None] - both) ** 2).sum(2)
+    near = np.argsort(distances, axis=1)[:, 1:6]
+    own = ((near < 12) == (np.arange(42) < 12)[:, None]).mean(1)
+    assert found.value == pytest.approx((own[:12].mean() + own[12:].mean()) / 2)
+    # a neighbour is any of the 41 others
+    assert found.by_chance == pytest.approx((11 / 41 + 29 / 41) / 2, abs=0.01)
+
+
+def test_copies_of_one_sample_share_the_places_of_neighbours() -> None:
+    x = np.zeros((7, 2))
+    y = np.concatenate([np.zeros((3, 2)), np.full((6, 2), 50.0)])
+    found = permutation_test(gram_of(x, y), statistic="neighbours", paired=False)
+    # each of ten copies has nine equal neighbours; the six others have five of their own run
+    expected = (6 / 9 + (3 * (2 / 9) + 6 * 1.0) / 9) / 2
+    assert found.value == pytest.approx(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "count", "powers"),
+    [
+        # of nearest neighbours and sliced distance; statistics.md, section 7
+        ("one law", 64, (0.05, 0.05)),
+        ("a form lost", 128, (0.28, 0.36)),
+        ("one form left", 32, (0.40, 0.42)),
+        ("one form left", 64, (0.63, 0.78)),
+        ("SD x 0.8", 64, (0.22, 0.37)),
+    ],
+)
+def test_the_other_generic_tests_are_as_weak(case: str, count: int, powers) -> None:
+    generator = np.random.default_rng(19)
+    middles = np.zeros((3, 10))
+    middles[1, 0], middles[2, 1] = 3, 3
+
+    def draw(shares, scale=1.0) -> np.ndarray:
+        of = generator.choice(3, count, p=shares)
+        return scale * (generator.normal(size=(count, 10)) + middles[of])
+
+    whole = (0.6, 0.25, 0.15)
+    student = {
+        "one law": lambda: draw(whole),
+        "a form lost": lambda: draw((0.6 / 0.85, 0.25 / 0.85, 0)),
+        "one form left": lambda: draw((1, 0, 0)),
+        "SD x 0.8": lambda: draw(whole, 0.8),
+    }[case]
+    found = []
+    for seed in range(200):
+        gram = gram_of(draw(whole), student())
+        found.append(
+            [
+                permutation_p(gram, statistic=one, paired=False, permutations=199, seed=seed)
+                <= 0.05
+                for one in ("neighbours", "sliced")
+            ]
+        )
+    found = np.mean(found, axis=0)
+    if case == "one law":
+        assert (found >= 0.01).all()
+        assert (found <= 0.085).all()  # .05 and 2.3 standard errors
+    else:
+        # directions and neighbours here find up to .22 more than those of the plan
+        assert (found > np.array(powers) - 0.12).all()
+        assert (found < np.array(powers) + 0.25).all()

@@ -106,7 +106,8 @@ def test_a_questionable_reference_is_said_before_the_answer(pages) -> None:
 
 def test_what_was_changed_after_a_look_is_marked(pages) -> None:
     assert pages["post hoc"].count("class='posthoc'>post hoc<") == 5  # answer, 2 cards, 2 rows
-    assert "variance ratio and puncta count was changed after" in read(pages["post hoc"])
+    told = "after samples had been looked at: variance ratio and puncta count."
+    assert told in read(pages["post hoc"])
     assert "post hoc</span>" not in pages["preserved"]
 
 

@@ -85,7 +85,6 @@ def test_a_map_without_a_pixel_size_is_in_pixels(tmp_path) -> None:
 
 
 def test_charts_are_written_as_pdf_where_asked(report, tmp_path) -> None:
-    pytest.importorskip("matplotlib")
     write_report(report, tmp_path / "a", formats=("pdf",))
     write_report(report, tmp_path / "b", formats=("pdf",))
     found = sorted(path.name for path in (tmp_path / "a" / "figures").iterdir())

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.realdata
 
 @pytest.fixture(scope="module")
 def script(repository):
-    pytest.importorskip("matplotlib")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(repository / "docs")
         yield importlib.import_module("make_detection_figures")

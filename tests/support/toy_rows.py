@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 CONFIDENT = np.concatenate([np.full(16, 0.97), np.full(6, 0.85), np.full(3, 0.5)])
 UNSURE = np.linspace(0.05, 0.95, 25)
 _COUPLED = 0.9
-_REDRAWS = 4
+_EACH = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,13 +183,13 @@ def _exactly(toy: Restoration, y: np.ndarray) -> Law:
 
 
 def _follow(scene: Scene, restore, samples: int, generator: np.random.Generator) -> Case:
-    """Restore redraws of the noise of one teacher sample, and score them on all."""
+    """Restore redraws of the noise of one teacher sample, as the planner asks, and score them."""
     toy = scene.toy
     star = scene.teacher.draw(1, generator).samples[0]
-    redraws = [toy.measure(star, generator) for _ in range(_REDRAWS)]
+    redraws = [toy.measure(star, generator) for _ in range(samples // _EACH)]
     tables = []
     for law_of in (_exactly, restore):
-        drawn = [law_of(toy, y).draw(samples // _REDRAWS, generator).samples for y in redraws]
+        drawn = [law_of(toy, y).draw(_EACH, generator).samples for y in redraws]
         tables.append(np.array([[toy.log_likelihood(one, y) for y in redraws] for one in drawn]))
     both = (tables[0].transpose(0, 2, 1), tables[1].transpose(0, 2, 1))
     nothing = scene.teacher.draw(1, generator)
@@ -323,6 +323,12 @@ FAULTS = (
     Row("dimension x 0.4", "fault", "dimension", "dimension", fewer_dimensions(0.4)),
 )  # fmt: skip
 """Students with a fault that the check named is meant to find."""
+
+FINER_FAULTS = (
+    Row("15 % form dropped", "fault", "modes", "modes",
+        lambda scene: without_form(scene.teacher, 2), scene=_FORMS),
+)  # fmt: skip
+"""Faults that more samples than the default looks have are needed for."""
 
 
 def exact_of(row: Row) -> Row:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_posterior.api.measuring import as_regions, planes_reader, prepare_run
+from napari_posterior.api.measuring import planes_reader, prepare_run
+from napari_posterior.api.regions import as_regions
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def colocalise(
     pairs = _plane_pairs(opened, channels)
     read, indices = planes_reader(opened), opened.samples.indices
     statistic = Colocalisation(distance=float(distance), seed=seed)
-    where = as_regions(regions) or (None,)
+    where = as_regions(regions, opened.request.image.shape[-2:]) or (None,)
     rows: list[tuple[Any, ...]] = []
     assumption = ""
     for region in where:

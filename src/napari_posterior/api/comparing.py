@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_posterior.api.pairs import open_pair
+from napari_posterior.api.pairs import open_given, open_pair
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_posterior.checks.verdicts.comparison import Comparison
     from napari_posterior.checks.verdicts.tolerances import Tolerances
     from napari_posterior.runs.run import Run
-    from napari_posterior.statistics import Statistic
+    from napari_posterior.statistics import Region, Statistic
 
     Given = Run | str | os.PathLike[str]
 
@@ -76,7 +76,8 @@ def compare(
         Begin the comparison in `out` anew; the old plan is set aside, and its looks are not paid
         for, as every later report says.
     regions : optional
-        Where statistics are computed beside the whole image, as of `measure`.
+        Where statistics are computed beside the whole image, as of `measure`; each mean there
+        decides too. By default those of the folder.
     write : bool
         Write the report into `out`; otherwise it keeps plan.json alone.
     on_step : callable, optional
@@ -93,7 +94,7 @@ def compare(
     ------
     InputError
         If a run is a point estimate, the first is not of a teacher, they do not belong together,
-        a tolerance cannot be used, or `out` keeps the comparison of other runs.
+        a tolerance or a region cannot be used, or `out` keeps the comparison of other runs.
     OutputError
         If the folder cannot be written.
     RunError
@@ -108,15 +109,17 @@ def compare(
         for one in (truth, reference)
     )
     comparison, measured = _prepare(
-        teacher, student, statistics, tolerances, looks, out=out, overwrite=overwrite
+        teacher, student, statistics, tolerances, looks, regions, out=out, overwrite=overwrite
     )
     report = build_report(
         teacher,
         student,
         statistics=measured,
         comparison=comparison,
+        regions=comparison.regions,
         truth=known,
         reference=better,
+        comparable=True,
         experiments=[finding for one in experiments for finding in one.findings],
         experiment_maps=[image for one in experiments for image in one.maps],
         on_step=on_step,
@@ -182,10 +185,10 @@ def compare_images(
             if len(one) != 2:
                 raise InputError(f"{len(one)} runs of an image were given; give teacher, student")
             step = None if on_step is None else _fixed_step(on_step, done, len(given))
-            teacher, student = open_pair(*one)
+            teacher = open_given(one[0])
             yield compare(
                 teacher,
-                student,
+                one[1],
                 statistics=statistics,
                 tolerances=tolerances,
                 looks=looks,
@@ -207,11 +210,13 @@ def _prepare(
     statistics: str | Sequence[str | Statistic] | None,
     tolerances: Tolerances | Mapping[str, Any] | str | None,
     looks: Sequence[int] | None,
+    regions: Any,
     *,
     out: str | os.PathLike[str] | None,
     overwrite: bool,
 ) -> tuple[Comparison, list[Statistic]]:
     """Declare what is compared, before a sample is read."""
+    from napari_posterior.api.regions import as_regions
     from napari_posterior.checks.source import describe
     from napari_posterior.checks.verdicts.comparison import Comparison, open_comparison
     from napari_posterior.checks.verdicts.ledger import Pair
@@ -222,22 +227,34 @@ def _prepare(
         given = [statistics] if isinstance(statistics, str) else statistics
         asked = [get_statistic(one) for one in given]
     names = None if asked is None else [one.name for one in asked]
+    where = None
+    if regions is not None:
+        where = as_regions(regions, teacher.request.image.shape[-2:])
+        _check_regions(asked or (), where)  # what cannot be measured leaves no plan
     pair = Pair.of(describe(teacher), describe(student))
+    declared: dict[str, Any] = {
+        "pair": pair,
+        "tolerances": tolerances,
+        "statistics": names,
+        "regions": where,
+        "looks": looks,
+    }
     if out is None:
-        comparison = Comparison.in_memory(
-            tolerances=tolerances, statistics=names, looks=looks, pair=pair
-        )
+        comparison = Comparison.in_memory(**declared)
     else:
-        comparison = open_comparison(
-            Path(out).expanduser(),
-            pair=pair,
-            tolerances=tolerances,
-            statistics=names,
-            looks=looks,
-            overwrite=overwrite,
-        )
+        comparison = open_comparison(Path(out).expanduser(), **declared, overwrite=overwrite)
     measured = [get_statistic(name) for name in comparison.statistics] if asked is None else asked
+    _check_regions(measured, comparison.regions)
     return comparison, measured
+
+
+def _check_regions(statistics: Sequence[Statistic], regions: Sequence[Region]) -> None:
+    """Refuse regions that a statistic cannot be measured in, before samples are read."""
+    unable = [one.name for one in statistics if not (one.regions or one.volume)]
+    if regions and unable:
+        raise InputError(
+            f"{unable[0]} does not take regions; leave it out, or leave the regions out"
+        )
 
 
 def _place(out: Path, run: Run, taken: set[Path]) -> Path:

@@ -14,6 +14,12 @@ import numpy as np
 
 from napari_posterior.api.pairs import open_pair
 from napari_posterior.api.redraws import run_experiment
+from napari_posterior.checks.experiments.sizes import (
+    CALIBRATION_SAMPLES,
+    DEPENDENCE_SAMPLES,
+    MEASUREMENTS,
+    SIMULATIONS,
+)
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,8 +44,8 @@ def check_dependence(
     teacher_run: Run | Folder,
     student_run: Run | Folder,
     *,
-    measurements: int = 4,
-    samples: int = 8,
+    measurements: int = MEASUREMENTS,
+    samples: int = DEPENDENCE_SAMPLES,
     seed: int = 0,
     level: float | None = None,
     device: str = "auto",
@@ -74,7 +80,8 @@ def check_dependence(
     Returns
     -------
     ExperimentResult
-        Findings ``"dependence"`` and ``"dependence.patches"``, and a map.
+        Findings ``"dependence"``, ``"dependence.patches"`` and, where samples vary,
+        ``"dependence.response"``; and a map.
 
     Raises
     ------
@@ -93,6 +100,7 @@ def check_dependence(
     )
     from napari_posterior.checks.experiments.experiment import ExperimentResult
     from napari_posterior.checks.experiments.likelihood_gaps import GapMeter
+    from napari_posterior.checks.experiments.response import find_response
 
     teacher, student = open_pair(teacher_run, student_run)
     coupled = _is_coupled(teacher, student)
@@ -106,17 +114,19 @@ def check_dependence(
     for one in run_experiment(
         experiment, teacher, student, device=device, on_step=on_step, token=token
     ):
-        for found, run in zip(rows, (one.teacher, one.student), strict=True):
-            found.append(np.stack([meter.measure(_planes(x)) for x in run]))
+        for row, run in zip(rows, (one.teacher, one.student), strict=True):
+            row.append(np.stack([meter.measure(_planes(x)) for x in run]))
     logs = np.stack(rows[0]), np.stack(rows[1])
     height, width = teacher.request.image.shape[-2:]
     middle = teacher.request.image.n_planes // 2
     shown = ratio_map(logs[0][:, :, :, middle], logs[1][:, :, :, middle], shape=(height, width))
     level = _level(level)
-    findings = (
+    found = (
         find_dependence(*logs, level=level, paired=coupled, seed=seed, maps=(shown.name,)),
         find_patch_accuracy(*logs, level=level, paired=coupled),
+        find_response(*logs, level=level, paired=coupled),
     )
+    findings = tuple(one for one in found if one is not None)
     return ExperimentResult(experiment, _settled(findings, teacher), (shown,))
 
 
@@ -124,8 +134,8 @@ def check_self_calibration(
     teacher_run: Run | Folder,
     student_run: Run | Folder,
     *,
-    simulations: int = 50,
-    samples: int = 15,
+    simulations: int = SIMULATIONS,
+    samples: int = CALIBRATION_SAMPLES,
     statistics: str | Sequence[str | Statistic] = ("puncta_count",),
     seed: int = 0,
     level: float | None = None,
@@ -226,14 +236,14 @@ def estimate_cost(
     if question == "dependence":
         experiment = dependence.plan_dependence(
             runs[0],
-            measurements=dependence.MEASUREMENTS if repeats is None else repeats,
-            samples=dependence.SAMPLES if samples is None else samples,
+            measurements=MEASUREMENTS if repeats is None else repeats,
+            samples=DEPENDENCE_SAMPLES if samples is None else samples,
         )
     elif question == "self_calibration":
         experiment = self_calibration.plan_self_calibration(
             runs[0],
-            simulations=self_calibration.SIMULATIONS if repeats is None else repeats,
-            samples=self_calibration.SAMPLES if samples is None else samples,
+            simulations=SIMULATIONS if repeats is None else repeats,
+            samples=CALIBRATION_SAMPLES if samples is None else samples,
         )
     else:
         raise InputError(

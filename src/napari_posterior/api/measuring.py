@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_posterior.api.regions import as_regions
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from napari_posterior.runs.run import Run
-    from napari_posterior.statistics import Region, Statistic, StatisticContext
+    from napari_posterior.statistics import Statistic, StatisticContext
 
-__all__ = ["as_regions", "measure", "measure_objects", "planes_reader", "prepare_run"]
+__all__ = ["measure", "measure_objects", "planes_reader", "prepare_run"]
 
 Progress = Callable[[int, int], None]
 
@@ -39,8 +40,8 @@ def measure(
         Names of `list_statistics`, with parameters such as
         ``"puncta_count(threshold_factor=1.5)"``, or functions made by `statistic`.
     regions : optional
-        Where to measure; the whole image by default. An array or image file of labels, (H, W)
-        integers; a mapping of names to masks, (H, W) bool; or a sequence of `Region`.
+        Where to measure; the whole image by default. See `as_regions`: labels, masks by name,
+        files of either, or of shapes that napari saved.
     workers : int, optional
         Threads; as many as there are cores by default.
     on_step : callable, optional
@@ -69,7 +70,7 @@ def measure(
         opened.samples.indices,
         chosen,
         contexts,
-        regions=as_regions(regions),
+        regions=as_regions(regions, opened.request.image.shape[-2:]),
         workers=workers,
         on_sample=on_step,
     )
@@ -113,7 +114,7 @@ def measure_objects(
         opened.samples.indices,
         get_statistic(statistic),
         contexts,
-        regions=as_regions(regions),
+        regions=as_regions(regions, opened.request.image.shape[-2:]),
         workers=workers,
     )
     table.insert(0, "run", opened.path.name)
@@ -153,25 +154,3 @@ def planes_reader(run: Run) -> Callable[[int], list[np.ndarray]]:
     stack, height_width = run.samples, run.request.image.shape[-2:]
     place = {index: position for position, index in enumerate(stack.indices)}
     return lambda index: list(np.asarray(stack[place[index]]).reshape(-1, *height_width))
-
-
-def as_regions(given: Any) -> tuple[Region, ...]:
-    """Take regions in all the ways that `measure` does."""
-    from napari_posterior.image import load_image
-    from napari_posterior.statistics import Region, regions_of_labels
-
-    if given is None:
-        return ()
-    if isinstance(given, str | os.PathLike):
-        return regions_of_labels(np.asarray(load_image(given).data))
-    if isinstance(given, Region):
-        return (given,)
-    if isinstance(given, Mapping):
-        return tuple(Region(str(name), np.asarray(mask)) for name, mask in given.items())
-    if isinstance(given, Sequence) and given and all(isinstance(one, Region) for one in given):
-        return tuple(given)
-    if hasattr(given, "shape"):
-        return regions_of_labels(np.asarray(given))
-    raise InputError(
-        "regions are an array or file of labels, a mapping of names to masks, or Region objects"
-    )

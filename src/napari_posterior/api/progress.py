@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from napari_posterior.durations import duration
 from napari_posterior.runs.events import SampleDone, Started, StepDone, Warned
 
 if TYPE_CHECKING:
@@ -66,13 +67,7 @@ def progress_bar(request: RestoreRequest, *, shown: bool) -> Iterator[Callable[[
 
 def time_left(seconds: float | None) -> str:
     """Return words for the time that is left: ``"3 s left"``, ``"2 min left"``."""
-    if seconds is None:
-        return ""
-    if seconds < 100:
-        return f"{seconds:.0f} s left"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min left"
-    return f"{seconds / 3600:.1f} h left"
+    return "" if seconds is None else f"{duration(seconds)} left"
 
 
 def _ignore(event: Event) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_posterior.bundles.info import SamplerInfo
     from napari_posterior.bundles.speed import Speed
 
-__all__ = ["Sizing", "find_sizing"]
+__all__ = ["Sizing", "find_sizing", "find_speed"]
 
 _WORTH_CALLS: Final = 2**26
 _WORTH_PLANE: Final = 2**20
@@ -117,19 +117,37 @@ def find_sizing(
     """
     if info.role == "point":
         return Sizing(usual(device), _HALO, device)
-    # not the steps of the run: the network alone is looked at
-    net: Any = _network(bundle, info.name, device, "float32")
-    reach = reach_of(net)
-    halo = _HALO if reach is None else reach
-    layout = hashlib.sha256(repr(net).encode()).hexdigest()[:16]
-    key = device_key(device, layout)
-    speed = recall(key)
     calls = info.nfe * samples * math.prod(shape)
-    if speed is None and (calls >= _WORTH_CALLS or math.prod(shape[-2:]) >= _WORTH_PLANE):
+    worth = calls >= _WORTH_CALLS or math.prod(shape[-2:]) >= _WORTH_PLANE
+    speed = find_speed(bundle, info, device=device, probe=worth)
+    reach = reach_of(_network(bundle, info.name, device, "float32"))
+    return Sizing(speed or usual(device), _HALO if reach is None else reach, device)
+
+
+def find_speed(bundle: Bundle, info: SamplerInfo, *, device: str, probe: bool) -> Speed | None:
+    """Recall what the network of a sampler costs on a device.
+
+    Parameters
+    ----------
+    bundle, info, device
+        As of `find_sizing`.
+    probe : bool
+        Whether to measure it where that was not done yet: about a second, then remembered.
+
+    Returns
+    -------
+    Speed or None
+        None where nothing is known.
+    """
+    # not the steps of the run: the network alone is looked at
+    net = _network(bundle, info.name, device, "float32")
+    key = device_key(device, hashlib.sha256(repr(net).encode()).hexdigest()[:16])
+    speed = recall(key)
+    if speed is None and probe:
         nets = {"float32": net, "bfloat16": _network(bundle, info.name, device, "bfloat16")}
         speed = measure(nets, device=device, maps=MAPS, vector=len(VECTOR))
         remember(key, speed)
-    return Sizing(speed or usual(device), halo, device)
+    return speed
 
 
 def _network(bundle: Bundle, name: str, device: str, precision: str) -> Any:

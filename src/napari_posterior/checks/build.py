@@ -17,20 +17,23 @@ from napari_posterior.checks.gram import coupling, group
 from napari_posterior.checks.independence import tell_dependence
 from napari_posterior.checks.known.compare import KnownFindings, compare_with_known
 from napari_posterior.checks.known.counted_truth import find_counted_truth
-from napari_posterior.checks.known.reference import REFERENCE_NOTE, SeenStack, fit_reference
+from napari_posterior.checks.known.reference import (
+    REFERENCE,
+    REFERENCE_NOTE,
+    SeenStack,
+    fit_reference,
+)
 from napari_posterior.checks.likelihood import find_reference_residual, find_residual_difference
 from napari_posterior.checks.mean import find_mean_gap
 from napari_posterior.checks.measure import SampleMeter
-from napari_posterior.checks.report import Figures, Report, RunPictures, Values
+from napari_posterior.checks.report import Figures, Report, RunPictures
 from napari_posterior.checks.solver import SolverTrust
 from napari_posterior.checks.source import Stack, check_comparable, describe, stack_runs
+from napari_posterior.checks.spread.answers import find_spread
 from napari_posterior.checks.spread.bands import make_bands, optical_cutoff
-from napari_posterior.checks.spread.diversity import (
-    eigen_spectrum,
-    find_alarm,
-    find_dimension,
-    find_diversity,
-)
+from napari_posterior.checks.spread.diversity import eigen_spectrum
+from napari_posterior.checks.spread.examples import read_examples
+from napari_posterior.checks.spread.leading import find_leading
 from napari_posterior.checks.spread.modes import Forms, find_modes, principal_coordinates
 from napari_posterior.checks.spread.spectrum import find_spectrum
 from napari_posterior.checks.spread.tiles import choose_tile, find_tiles
@@ -74,6 +77,7 @@ def build_report(
     experiments: Sequence[Finding] = (),
     experiment_maps: Sequence[MapImage] = (),
     n_gallery: int = 3,
+    comparable: bool = False,
     on_step: Progress | None = None,
 ) -> Report:
     """Compare two runs on one image, and give every finding its verdict.
@@ -97,6 +101,8 @@ def build_report(
         What was found with new draws, to be judged with the rest.
     n_gallery : int
         Samples of each run that are kept for the pictures.
+    comparable : bool
+        Whether `check_comparable` was called already.
     on_step : callable, optional
         Called with the number of samples measured and the number there are, 0 while pixels are
         read; may raise to end it.
@@ -111,7 +117,8 @@ def build_report(
         If the runs do not belong together (see `check_comparable`), a statistic is unknown or
         the known object has another shape.
     """
-    check_comparable(teacher, student)
+    if not comparable:
+        check_comparable(teacher, student)
     chosen = [get_statistic(one) for one in _chosen(statistics, comparison)]
     plan = comparison or Comparison.in_memory(statistics=[one.name for one in chosen])
     level = plan.looks.level
@@ -172,16 +179,14 @@ def build_report(
         tiled,
         *spectrum,
         pixels.somewhere[1],
+        *find_leading(pixels.gram, level=level, paired=paired),
         *task.findings,
         explained,
         find_residual_difference(
             residuals[0], residuals[1], level=level, paired=paired, trust=meter.trust
         ),
         *calibration,
-        find_dimension(pixels.gram, level=level, paired=paired),
-        find_diversity(pixels.standardised, level=level, paired=paired),
-        modes,
-        find_alarm(pixels.gram, level=level, paired=paired),
+        *find_spread(pixels, bands, modes, task.values, level=level, paired=paired, **size),  # type: ignore[arg-type]
         *experiments,
     ]
     solver = described[0].solver or SolverTrust()
@@ -199,13 +204,16 @@ def build_report(
             log2_variance_ratio=log2_variance_ratio_map(
                 pixels.teacher.sd, pixels.student.sd, smoothing=MAP_SMOOTHING
             ),
-            values=(*task.values, _residual_values(meter, tables, (first.indices, second.indices))),
+            values=(*task.values, task.residual),
             plane=plane,
             planes=first.planes,
             pixel_size=described[0].pixel_size,
             unit=described[0].unit,
             maps=(*pixels.maps, *tile_maps, *(scored.maps if scored else ()), *experiment_maps),
             sites=task.sites,
+            forms=read_examples(
+                forms, (first, second), (pixels.teacher, pixels.student), plane=plane
+            ),
             charts=_charts(findings, pixels, task.curve, forms) | (scored.charts if scored else {}),
         ),
         teacher=described[0],
@@ -319,27 +327,6 @@ def _charts(
     return charts
 
 
-def _residual_values(
-    meter: SampleMeter,
-    tables: Sequence[Sequence[MeasuredSample]],
-    indices: tuple[np.ndarray, np.ndarray],
-) -> Values:
-    both = [*tables[0], *tables[1]]
-    residual = meter.values(both)[-1]
-    columns = np.split(residual.values, [len(tables[0])])
-    spread = float(np.hypot(meter.trust.doubt, np.mean([r.residuals.chi2_sd for r in both])))
-    return Values(
-        residual.id,
-        residual.title,
-        residual.unit,
-        columns[0],
-        columns[1],
-        expected=residual.expected,
-        sd=None if residual.expected is None else spread,
-        samples=indices,
-    )
-
-
 def _pictures(stack: Stack, moments: Moments, plane: int, n_gallery: int) -> RunPictures:
     shown = range(min(max(n_gallery, 0), stack.count))
     gallery = np.zeros((len(shown), *stack.plane_shape), np.float32)
@@ -372,7 +359,7 @@ def _score(
         SeenStack(stack, measurements, noise=found.noise, seed=seed)
         for stack, seed in zip(stacks, seeds, strict=True)
     )
-    return compare_with_known(first, second, found.values, **words)
+    return compare_with_known(first, second, found.values, what=REFERENCE, **words)
 
 
 def _check_known(truth: Any, reference: Any, stack: Stack) -> np.ndarray | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_posterior.checks.familiar import Familiar
     from napari_posterior.checks.maps import MapImage
     from napari_posterior.checks.source import Description
+    from napari_posterior.checks.spread.examples import FormExamples
 
 __all__ = ["FOOTER", "SCHEMA", "Figures", "Report", "RunPictures", "Values"]
 
@@ -101,6 +102,8 @@ class Figures:
         Numbers behind further pictures, JSON values, by name; see `charts.plot_report`.
     sites : SiteTable or None
         Every punctum, where puncta are counted.
+    forms : FormExamples or None
+        Samples that stand for the forms of the answer.
     """
 
     input: np.ndarray
@@ -115,6 +118,7 @@ class Figures:
     maps: tuple[MapImage, ...] = ()
     charts: Mapping[str, Any] = field(default_factory=dict)
     sites: SiteTable | None = None
+    forms: FormExamples | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,24 +1,31 @@
 """Permutation tests of two runs: labels dealt anew on the Gram matrix, never on the pixels.
 
-Every statistic here needs only inner products of samples, so that 999 permutations cost a matrix
-product of (999, 2K) with (2K, 2K), whatever the size of the image. The p-values are shown and never
-decide: a generic test is an alarm, no ground for *preserved*.
+Every statistic here needs only inner products of samples, so that 999 permutations cost matrix
+products of (999, 2K) with (2K, 2K), whatever the size of the image. The p-values are shown and
+never decide: a generic test is an alarm, no ground for *preserved*.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
 from napari_posterior.checks.gram import Gram, group
+from napari_posterior.checks.spread.modes import principal_coordinates
 from napari_posterior.errors import InputError
 
 __all__ = [
+    "DIRECTIONS",
+    "NEIGHBOURS",
     "PERMUTATIONS",
+    "PermutationTest",
+    "ecdf_gaps",
     "energy_distance",
     "permutation_p",
+    "permutation_test",
     "permutation_words",
     "split_half_floor",
     "squared_distances",
@@ -27,10 +34,38 @@ __all__ = [
 PERMUTATIONS: Final = 999
 """Permutations of a test; its smallest p-value is .001."""
 
+DIRECTIONS: Final = 64
+"""Directions that samples are projected on for the sliced Wasserstein distance."""
+
+NEIGHBOURS: Final = 5
+"""Nearest neighbours of each sample whose run is asked for."""
+
 _TIE: Final = 1e-9  # relative: statistics that are equal up to rounding
 _BAND: Final = (0.05, 0.95)
 
-Statistic = Literal["mean", "variance", "energy", "mmd"]
+Statistic = Literal["mean", "variance", "energy", "mmd", "sliced", "neighbours"]
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """A distance of two runs against what labels dealt at random give.
+
+    Parameters
+    ----------
+    statistic : str
+        Which.
+    value : float
+        Of the runs.
+    by_chance : float
+        Its mean over permutations.
+    p_value : float
+        ``(1 + #{T_b >= T_0}) / (B + 1)``.
+    """
+
+    statistic: Statistic
+    value: float
+    by_chance: float
+    p_value: float
 
 
 def squared_distances(gram: Gram) -> np.ndarray:
@@ -59,7 +94,22 @@ def permutation_p(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> float:
-    """Return the permutation p-value that nothing differs between two runs.
+    """Return the p-value of `permutation_test`."""
+    found = permutation_test(
+        gram, statistic=statistic, paired=paired, permutations=permutations, seed=seed
+    )
+    return found.p_value
+
+
+def permutation_test(
+    gram: Gram,
+    *,
+    statistic: Statistic,
+    paired: bool,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> PermutationTest:
+    """Test that nothing differs between two runs, by permutation of the labels.
 
     Parameters
     ----------
@@ -67,23 +117,32 @@ def permutation_p(
         At least 2 samples of each run; in pairs, as many of each.
     statistic : str
         ``"mean"``: the unbiased squared gap of the means; ``"variance"``: the size of the log ratio
-        of the total variances, to either side; ``"energy"`` or ``"mmd"``: any difference.
+        of the total variances, to either side. Any difference: ``"energy"``, the energy distance;
+        ``"mmd"``, the squared maximum mean discrepancy of a Gaussian kernel whose squared width is
+        the median squared distance of the pooled samples (Gretton et al. 2012, J. Mach. Learn.
+        Res. 13:723), no unit; ``"sliced"``, see Notes; ``"neighbours"``, the share of the 5 nearest
+        neighbours of a sample that are of its run, mean of both runs (Schilling 1986, J. Am. Stat.
+        Assoc. 81:799).
     paired : bool
         Whether sample i of both runs share their noise: then labels are swapped within pairs.
     permutations : int
         How often labels are dealt.
     seed : int
-        Of the labels.
-
-    Returns
-    -------
-    float
-        ``(1 + #{T_b >= T_0}) / (B + 1)``.
+        Of the labels, and of the directions.
 
     Raises
     ------
     InputError
         If pairs are asked for and the runs differ in length.
+
+    Notes
+    -----
+    Sliced Wasserstein-1 (Bonneel et al. 2015, J. Math. Imaging Vis. 51:22): samples are projected
+    on 64 directions, uniform on the unit sphere of all images, and the Wasserstein-1 distance is
+    averaged over these, in photoelectrons per pixel. No direction is ever made: projections of
+    centred samples on Gaussian white noise are Gaussian with their Gram matrix for covariance, so
+    they are the principal coordinates times random numbers, over the length that white noise has.
+    The labels have no part in directions, bandwidth or neighbours.
     """
     if paired and gram.n_teacher != gram.n_student:
         raise InputError(
@@ -96,6 +155,10 @@ def permutation_p(
         values = _mixed(_energy_kernel(gram), labels)
     elif statistic == "mmd":
         values = _mixed(_gaussian_kernel(gram), labels)
+    elif statistic == "sliced":
+        values = _sliced(gram, labels, np.random.default_rng((seed, DIRECTIONS)))
+    elif statistic == "neighbours":
+        values = _own_share(_neighbour_weights(squared_distances(gram)), labels)
     elif statistic == "variance":
         values = _log_ratios(gram.matrix, labels)
     elif paired:
@@ -103,7 +166,32 @@ def permutation_p(
     else:
         values = _gaps(gram.matrix, labels)
     reach = _TIE * float(np.max(np.abs(values)))
-    return float((1 + (values[1:] >= values[0] - reach).sum()) / (permutations + 1))
+    p_value = float((1 + (values[1:] >= values[0] - reach).sum()) / (permutations + 1))
+    by_chance = float(values[1:].mean()) if permutations else math.nan
+    return PermutationTest(statistic, float(values[0]), by_chance, p_value)
+
+
+def ecdf_gaps(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much two empirical distribution functions differ between ordered values.
+
+    Parameters
+    ----------
+    values : ndarray, (n,)
+        Of both groups.
+    labels : ndarray, (B, n)
+        1 or True for the first group; every row has as many.
+
+    Returns
+    -------
+    tuple of ndarray, (B, n - 1) and (n - 1,)
+        First function minus second after each value but the largest, and the way to the next.
+    """
+    order = np.argsort(values, kind="stable")
+    first = np.cumsum(labels[:, order], axis=1, dtype=np.float64)
+    m = float(first[0, -1])
+    n = len(values) - m
+    both = np.arange(1, len(values))
+    return first[:, :-1] * (1 / m + 1 / n) - both / n, np.diff(values[order])
 
 
 def permutation_words(*, paired: bool, permutations: int = PERMUTATIONS) -> str:
@@ -224,3 +312,44 @@ def _gaussian_kernel(gram: Gram) -> np.ndarray:
     if not width > 0:
         return np.ones_like(apart)
     return np.asarray(np.exp(-apart / (2 * width)))
+
+
+def _sliced(gram: Gram, labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return the Wasserstein-1 distance averaged over random directions, (B,)."""
+    places = principal_coordinates(gram, most=len(gram.matrix))
+    rank = places.shape[1]
+    white = generator.normal(size=(DIRECTIONS, rank))
+    # the rest of an image of white noise, on which no sample has a part
+    rest = generator.chisquare(gram.n_pixels - rank, DIRECTIONS) if gram.n_pixels > rank else 0.0
+    lengths = np.sqrt((white**2).sum(1) + rest)
+    found = np.zeros(len(labels))
+    for direction in white / lengths[:, None]:
+        gaps, steps = ecdf_gaps(places @ direction, labels)
+        found += np.abs(gaps) @ steps
+    return found / DIRECTIONS
+
+
+def _neighbour_weights(apart: np.ndarray) -> np.ndarray:
+    """Return how much sample j counts as neighbour of sample i, (n, n); rows add up to 1.
+
+    Of samples that are as far as the last neighbour each counts a part: copies have no order.
+    """
+    others = apart.copy()
+    np.fill_diagonal(others, np.inf)
+    most = min(NEIGHBOURS, len(apart) - 1)
+    last = np.partition(others, most - 1, axis=1)[:, most - 1 : most]
+    margin = _TIE * max(float(apart.max()), np.finfo(np.float64).tiny)
+    nearer = others < last - margin
+    level = ~nearer & (others <= last + margin)
+    left = most - nearer.sum(1, keepdims=True)
+    return np.asarray((nearer + level * (left / level.sum(1, keepdims=True))) / most)
+
+
+def _own_share(weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the share of neighbours of the own run, the mean of that of both, (B,)."""
+    m = labels[0].sum()
+    n = labels.shape[1] - m
+    along = labels @ weights.T  # how much of the neighbours of each sample has label 1
+    first = (along * labels).sum(1)
+    second = n - (along * (1 - labels)).sum(1)
+    return np.asarray((first / m + second / n) / 2)

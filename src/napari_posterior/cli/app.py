@@ -9,6 +9,7 @@ import typer
 
 import napari_posterior
 from napari_posterior.cli.compare import compare
+from napari_posterior.cli.compare_images import compare_images
 from napari_posterior.cli.experiments import dependence, self_calibration
 from napari_posterior.cli.measuring import colocalise, list_all, measure, sites
 from napari_posterior.cli.options import (
@@ -187,6 +188,7 @@ def camera(
 
 
 app.command(short_help="Say what a student keeps of its teacher.")(compare)
+app.command("compare-images", short_help="Say what it keeps on images like these.")(compare_images)
 app.command(short_help="See whether a student follows the measurement.")(dependence)
 app.command("self-calibration", short_help="See whether error bars hold on simulated objects.")(
     self_calibration

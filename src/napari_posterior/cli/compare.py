@@ -10,13 +10,14 @@ import typer
 from napari_posterior import api
 from napari_posterior.cli.experiments import run_experiment
 from napari_posterior.cli.folders import free_folder
+from napari_posterior.cli.options import Limits, LookCounts, Measured, Question, StartAnew
 from napari_posterior.cli.outcome import note, reported, say
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
     from napari_posterior.checks import Report
 
-__all__ = ["compare", "read_looks", "read_tolerances", "tell_findings"]
+__all__ = ["compare", "read_looks", "read_regions", "read_tolerances", "tell_findings"]
 
 
 @reported
@@ -29,32 +30,18 @@ def compare(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the comparison; again is a look.")
     ] = Path("report"),
-    question: Annotated[
-        str | None,
-        typer.Option(
-            help="restoration, puncta, intensity or filaments: what is measured, and what decides."
-        ),
-    ] = None,
-    tolerance: Annotated[
+    question: Question = None,
+    tolerance: Limits = None,
+    statistic: Measured = None,
+    region: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=LIMIT",
-            help="As puncta_count=20%, mean=0.3 or variance=0.8..1.25; may be repeated.",
+            metavar="NAME=FILE",
+            help="Where it is also computed: a mask, labels, or shapes that napari saved as CSV; "
+            "may be repeated.",
         ),
     ] = None,
-    statistic: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Computed on every sample; may be repeated.  [default: those of the question]",
-        ),
-    ] = None,
-    looks: Annotated[
-        str | None,
-        typer.Option(
-            metavar="K,K,...", help="Samples at which it decides.  [default: 16,32,64,128,256]"
-        ),
-    ] = None,
+    looks: LookCounts = None,
     truth: Annotated[
         Path | None, typer.Option(help="Image of the known object, in photoelectrons per pixel.")
     ] = None,
@@ -73,19 +60,15 @@ def compare(
         bool,
         typer.Option("--self-calibration", help="Also restore measured samples; the cost is said."),
     ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Begin anew; looks taken before are then not paid for."),
-    ] = False,
+    overwrite: StartAnew = False,
 ) -> None:
     """Say what a student run keeps of a teacher run, with a verdict on each question.
 
     The folder keeps the tolerances and every look: set tolerances before the first, and call again
     when there are more samples.
     """
-    limits: dict[str, Any] = read_tolerances(tolerance or [])
-    if question is not None:
-        limits["question"] = question
+    limits = read_tolerances(tolerance or [], question=question)
+    regions = read_regions(region or [])
     kept = (out / "plan.json").exists()
     free_folder(out, "report.json", overwrite=overwrite or kept)
     found = []
@@ -99,11 +82,12 @@ def compare(
         statistics=statistic or None,
         truth=truth,
         reference=reference,
-        tolerances=limits or None,
+        tolerances=limits,
         looks=None if looks is None else read_looks(looks),
         experiments=found,
         out=out,
         overwrite=overwrite,
+        regions=regions or None,
     )
     if pdf:
         from napari_posterior.checks import write_report
@@ -113,14 +97,16 @@ def compare(
     say(f"The report is {(out / 'report.html').absolute()}; open it in a browser.")
 
 
-def read_tolerances(given: list[str]) -> dict[str, Any]:
-    """Read tolerances as they are written on the command line.
+def read_tolerances(given: list[str], *, question: str | None = None) -> dict[str, Any] | None:
+    """Read tolerances as they are written on the command line; None where there are none.
 
     Parameters
     ----------
     given : list of str
         ``"NAME=LIMIT"``: a number, two as ``0.8..1.25`` of which one may be left out, ``20%`` of
         the teacher's mean, or ``0.5sd``.
+    question : str, optional
+        What they go with.
 
     Raises
     ------
@@ -129,7 +115,8 @@ def read_tolerances(given: list[str]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for entry in given:
-        name, equals, limit = (part.strip() for part in entry.partition("="))
+        # from the right: parameters of a statistic are written with = too
+        name, equals, limit = (part.strip() for part in entry.rpartition("="))
         if not (name and equals and limit):
             raise InputError(
                 f"--tolerance {entry!r} is no NAME=LIMIT; give one as variance=0.8..1.25"
@@ -141,6 +128,27 @@ def read_tolerances(given: list[str]) -> dict[str, Any]:
             found[name] = limit
         else:
             found[name] = numbers[0] if len(numbers) == 1 else tuple(numbers)
+    if question is not None:
+        found["question"] = question
+    return found or None
+
+
+def read_regions(given: list[str]) -> dict[str, Path]:
+    """Read regions as they are written on the command line, ``"NAME=FILE"``.
+
+    Raises
+    ------
+    InputError
+        If there is no name, no file, or one name twice.
+    """
+    found: dict[str, Path] = {}
+    for entry in given:
+        name, equals, file = (part.strip() for part in entry.partition("="))
+        if not (name and equals and file):
+            raise InputError(f"--region {entry!r} is no NAME=FILE; give one as cell=cell.tif")
+        if name in found:
+            raise InputError(f"two regions are called {name!r}; give each a name of its own")
+        found[name] = Path(file)
     return found
 
 

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from napari_posterior.api import experiments
+from napari_posterior.checks.experiments.sizes import (
+    CALIBRATION_SAMPLES,
+    DEPENDENCE_SAMPLES,
+    MEASUREMENTS,
+    SIMULATIONS,
+)
 from napari_posterior.cli.folders import free_folder
 from napari_posterior.cli.options import Device, Overwrite, Seed
 from napari_posterior.cli.outcome import note, reported, say
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.checks.experiments.experiment import ExperimentResult
 
-__all__ = ["dependence", "run_experiment", "self_calibration"]
+__all__ = ["dependence", "run_experiment", "self_calibration", "show_progress"]
 
 _EVERY: Final = 10.0
 """Seconds between two lines of progress."""
@@ -40,10 +46,10 @@ def dependence(
     student_run: _Student,
     measurements: Annotated[
         int, typer.Option(help="How often the camera noise is drawn anew, 3 or more.")
-    ] = 4,
+    ] = MEASUREMENTS,
     samples: Annotated[
         int, typer.Option("--samples", "-k", help="Restorations of each by each sampler.")
-    ] = 8,
+    ] = DEPENDENCE_SAMPLES,
     seed: Seed = 0,
     device: Device = "auto",
     cost: _OnlyCost = False,
@@ -67,7 +73,7 @@ def dependence(
         samples=samples,
         seed=seed,
         device=device,
-        on_step=_lines(),
+        on_step=show_progress(),
     )
     _tell(found, out, "dependence.json")
 
@@ -78,10 +84,10 @@ def self_calibration(
     student_run: _Student,
     simulations: Annotated[
         int, typer.Option(help="Teacher samples that are measured and restored anew, at most.")
-    ] = 50,
+    ] = SIMULATIONS,
     samples: Annotated[
         int, typer.Option("--samples", "-k", help="Restorations of each by each sampler.")
-    ] = 15,
+    ] = CALIBRATION_SAMPLES,
     statistic: Annotated[
         list[str] | None,
         typer.Option(
@@ -113,7 +119,7 @@ def self_calibration(
         statistics=statistic or ["puncta_count"],
         seed=seed,
         device=device,
-        on_step=_lines(),
+        on_step=show_progress(),
     )
     _tell(found, out, "self_calibration.json")
 
@@ -124,8 +130,22 @@ def run_experiment(
     """Say what an experiment of the usual size costs, and do it."""
     note(experiments.estimate_cost(name, teacher_run, student_run))
     if name == "dependence":
-        return experiments.check_dependence(teacher_run, student_run, on_step=_lines())
-    return experiments.check_self_calibration(teacher_run, student_run, on_step=_lines())
+        return experiments.check_dependence(teacher_run, student_run, on_step=show_progress())
+    return experiments.check_self_calibration(teacher_run, student_run, on_step=show_progress())
+
+
+def show_progress(what: str = "restorations") -> Callable[[int, int], None]:
+    """Return what writes progress to the standard error stream, a line every ten seconds."""
+    last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            end = "\r" if sys.stderr.isatty() else "\n"
+            typer.echo(f"{done} of {total} {what}{end}", err=True, nl=False)
+
+    return show
 
 
 def _stop_at_cost(told: str, *, only: bool) -> bool:
@@ -137,20 +157,6 @@ def _stop_at_cost(told: str, *, only: bool) -> bool:
 def _free(out: Path | None, name: str, *, overwrite: bool) -> None:
     if out is not None:
         free_folder(out, name, overwrite=overwrite)
-
-
-def _lines() -> Callable[[int, int], None]:
-    """Return what writes progress to the standard error stream, a line every ten seconds."""
-    last = time.monotonic()
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _EVERY:
-            last = time.monotonic()
-            end = "\r" if sys.stderr.isatty() else "\n"
-            typer.echo(f"{done} of {total} restorations{end}", err=True, nl=False)
-
-    return show
 
 
 def _tell(found: ExperimentResult, out: Path | None, name: str) -> None:

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Device", "Gain", "Model", "Offset", "Out", "Overwrite", "ReadNoise", "Seed"]
+__all__ = [
+    "Device",
+    "Gain",
+    "Limits",
+    "LookCounts",
+    "Measured",
+    "Model",
+    "Offset",
+    "Out",
+    "Overwrite",
+    "Question",
+    "ReadNoise",
+    "Seed",
+    "StartAnew",
+]
 
 Out = Annotated[
     Path | None,
@@ -20,3 +34,38 @@ Offset = Annotated[float | None, typer.Option(help="Camera offset, ADU.")]
 ReadNoise = Annotated[float | None, typer.Option(help="Camera read noise, e-.")]
 Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+Question = Annotated[
+    str | None,
+    typer.Option(
+        help="restoration, puncta, intensity or filaments: what is measured, and what decides."
+    ),
+]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tolerance",
+        metavar="NAME=LIMIT",
+        help="As puncta_count=20%, mean=0.3 or variance=0.8..1.25; may be repeated.",
+    ),
+]
+Measured = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--statistic",
+        metavar="NAME",
+        help="Computed on every sample; may be repeated.  [default: those of the question]",
+    ),
+]
+LookCounts = Annotated[
+    str | None,
+    typer.Option(
+        "--looks",
+        metavar="K,K,...",
+        help="Samples at which it decides.  [default: 16,32,64,128,256]",
+    ),
+]
+StartAnew = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Begin anew; looks taken before are then not paid for."),
+]

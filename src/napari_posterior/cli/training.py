@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from napari_posterior.api.progress import time_left
 from napari_posterior.cli.outcome import note, say
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ def run_distill(
 
 def tell(progress: Progress) -> None:
     """Write a line of progress; a function of the module, so that processes can be given it."""
-    left = progress.seconds_left / 60
+    left = time_left(progress.seconds_left)
     loss = "" if math.isnan(progress.loss) else f", loss {progress.loss:.4f}"
     if progress.held_out is not None:
         loss += f", held out {progress.held_out:.4f}"
-    note(f"{progress.name}: step {progress.step} of {progress.steps}{loss}, {left:.1f} min left")
+    note(f"{progress.name}: step {progress.step} of {progress.steps}{loss}, {left}")
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

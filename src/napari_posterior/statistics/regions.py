@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from napari_posterior.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Region", "region_in_polygon", "regions_of_labels"]
+__all__ = ["Region", "ellipse_outline", "region_in_polygon", "regions_of_labels"]
+
+_CORNERS: Final = 90
+"""Corners of the polygon that stands for an ellipse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,3 +116,17 @@ def region_in_polygon(vertices: np.ndarray, shape: tuple[int, int], *, name: str
         raise InputError(f"the region {name!r} has corners that are not finite; draw it again")
     mask = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
     return Region(name, np.asarray(mask, bool))
+
+
+def ellipse_outline(box: np.ndarray) -> np.ndarray:
+    """Return points of the ellipse in a box, (90, n).
+
+    Parameters
+    ----------
+    box : ndarray, (4, n)
+        Its corners in order, as napari keeps an ellipse.
+    """
+    centre = box.mean(axis=0)
+    first, second = (box[1] - box[0]) / 2, (box[3] - box[0]) / 2
+    angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)[:, None]
+    return np.asarray(centre + np.cos(angles) * first + np.sin(angles) * second)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from napari_posterior.checks.finding import Finding, confidence, number, rounded
 from napari_posterior.checks.intervals import delete_one
+from napari_posterior.checks.two_sample import ecdf_gaps
 from napari_posterior.errors import InputError
 
 __all__ = [
@@ -282,14 +283,12 @@ def _distances(values: np.ndarray, dealt: np.ndarray) -> list[np.ndarray]:
     ``|F - G|`` and, for the energy, the root of twice that of ``(F - G)^2``; for Cramér-von Mises
     T of Anderson (1962), Ann. Math. Stat. 33:1148, from ranks, of ties the middle one.
     """
-    order = np.argsort(values, kind="stable")
-    ranks = stats.rankdata(values)[order]
-    student = dealt[:, order]
-    numbers = np.cumsum(student, axis=1), np.cumsum(~student, axis=1)
-    n, m = (int(of[0, -1]) for of in numbers)
-    gap = numbers[0][:, :-1] / n - numbers[1][:, :-1] / m
-    steps = np.diff(values[order])
-    off = [np.square(ranks - of) for of in numbers]
+    gap, steps = ecdf_gaps(values, dealt)
+    student = dealt[:, np.argsort(values, kind="stable")]
+    ranks = np.sort(stats.rankdata(values))
+    n = int(student[0].sum())
+    m = len(values) - n
+    off = [np.square(ranks - np.cumsum(of, axis=1)) for of in (student, ~student)]
     u = n * np.where(student, off[0], 0.0).sum(1) + m * np.where(student, 0.0, off[1]).sum(1)
     return [
         np.abs(gap) @ steps,

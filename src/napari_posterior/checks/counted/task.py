@@ -73,8 +73,10 @@ def find_difference(
         span = "no variation among these samples, so the interval has no width"
     share = "" if relative is None else f", {number(100 * relative, 2, sign=True)} %"
     if unit and unit in title:  # it counts what it is called after
+        _, at, place = key.partition("@")
+        where = f"On this image, in {place}," if at else "On this image"
         told = (
-            f"On this image a student sample has on average {number(means[1], 3)}{word} and a "
+            f"{where} a student sample has on average {number(means[1], 3)}{word} and a "
             "teacher sample"
         )
     else:

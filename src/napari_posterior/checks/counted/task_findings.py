@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_posterior.checks.counted.bootstrap import find_median
 from napari_posterior.checks.counted.distribution import find_distribution
 from napari_posterior.checks.counted.site_changes import find_site_changes
 from napari_posterior.checks.counted.task import find_difference, find_spread_ratio, find_undefined
@@ -43,12 +44,15 @@ class TaskFindings:
         Every punctum, where puncta are counted.
     curve : dict
         Counts over the threshold as JSON values; empty where puncta are not counted.
+    residual : Values
+        The likelihood residual of every sample, with what chance leaves open of it.
     """
 
     findings: tuple[Finding, ...]
     values: tuple[Values, ...]
     sites: SiteTable | None
     curve: dict[str, Any]
+    residual: Values
 
 
 def find_task(
@@ -79,7 +83,8 @@ def find_task(
         Number of each sample in its run.
     """
     level = looks.level
-    *measured, _ = meter.values([*teacher, *student])
+    *measured, chi2 = meter.values([*teacher, *student])
+    residual = _residual_values(chi2, meter, [*teacher, *student], indices)
     findings: list[Finding] = []
     values: list[Values] = []
     for one in measured:
@@ -87,7 +92,7 @@ def find_task(
         findings += found
         values += shown
     if not teacher[0].curve:
-        return TaskFindings(tuple(findings), tuple(values), None, {})
+        return TaskFindings(tuple(findings), tuple(values), None, {}, residual)
     counts = [
         dict(zip(CURVE_FACTORS, np.array([s.curve for s in run], float).T, strict=True))
         for run in (teacher, student)
@@ -116,8 +121,12 @@ def find_task(
             for role in ("teacher", "student")
         },
         "rows": rows,
+        "counts": {
+            role: [run[factor].tolist() for factor in sorted(run)]
+            for role, run in zip(("teacher", "student"), counts, strict=True)
+        },
     }
-    return TaskFindings((*findings, *changed), tuple(values), sites, shown_curve)
+    return TaskFindings((*findings, *changed), tuple(values), sites, shown_curve, residual)
 
 
 def _find_one(
@@ -131,22 +140,45 @@ def _find_one(
     words = {"level": level, "paired": paired}
     first, second = columns
     if not all(part.all() for part in there):
-        found.append(find_undefined(one.id, one.title, *columns, **words))  # type: ignore[arg-type]
+        undefined = find_undefined(one.id, one.title, *columns, **words)  # type: ignore[arg-type]
+        found.append(replace(undefined, region=one.region))
         keep = [there[0] & there[1]] * 2 if paired else there
         first, second = (column[rows] for column, rows in zip(columns, keep, strict=True))
     if min(len(first), len(second)) < MIN_SAMPLES:
         return found, []
     named = one.id, one.title
+    median = find_median(*named, one.unit, first, second, level=level, paired=paired)
     found = [
         find_difference(*named, one.unit, first, second, level=level, paired=paired),
         find_spread_ratio(*named, first, second, level=level, paired=paired),
         find_distribution(*named, one.unit, first, second, level=level, paired=paired),
+        *(() if median is None else (median,)),
         *found,
     ]
     found = [replace(finding, region=one.region) for finding in found]
     shown = [column[rows] for column, rows in zip(columns, there, strict=True)]
     numbers = indices[0][there[0]], indices[1][there[1]]
     return found, [Values(one.id, one.title, one.unit, shown[0], shown[1], samples=numbers)]
+
+
+def _residual_values(
+    found: SampleValues,
+    meter: SampleMeter,
+    samples: Sequence[MeasuredSample],
+    indices: tuple[np.ndarray, np.ndarray],
+) -> Values:
+    columns = np.split(found.values, [len(indices[0])])
+    chance = float(np.mean([one.residuals.chi2_sd for one in samples]))
+    return Values(
+        found.id,
+        found.title,
+        found.unit,
+        columns[0],
+        columns[1],
+        expected=found.expected,
+        sd=None if found.expected is None else float(np.hypot(meter.trust.doubt, chance)),
+        samples=indices,
+    )
 
 
 def _places(samples: Sequence[MeasuredSample]) -> list[np.ndarray]:

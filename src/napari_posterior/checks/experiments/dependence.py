@@ -16,19 +16,14 @@ from scipy import stats
 
 from napari_posterior.checks.experiments.experiment import Experiment, check_number
 from napari_posterior.checks.experiments.likelihood_gaps import CLEAR, likelihood_gaps
+from napari_posterior.checks.experiments.redraw_evidence import RedrawEvidence
+from napari_posterior.checks.experiments.sizes import DEPENDENCE_SAMPLES, MEASUREMENTS
 from napari_posterior.checks.finding import Finding, confidence, number, rounded
-from napari_posterior.checks.verdicts.evidence import TEvidence
 
 if TYPE_CHECKING:
     from napari_posterior.checks.source import SampleSource
 
-__all__ = ["MEASUREMENTS", "SAMPLES", "find_dependence", "plan_dependence"]
-
-MEASUREMENTS: Final = 4
-"""Redraws of the camera noise, if nothing else is asked for."""
-
-SAMPLES: Final = 8
-"""Samples of each sampler for each of them, if nothing else is asked for."""
+__all__ = ["find_dependence", "plan_dependence"]
 
 _LEAST: Final = 3
 _PERMUTATIONS: Final = 999
@@ -38,7 +33,7 @@ def plan_dependence(
     source: SampleSource,
     *,
     measurements: int = MEASUREMENTS,
-    samples: int = SAMPLES,
+    samples: int = DEPENDENCE_SAMPLES,
     seed: int = 0,
     coupled: bool = True,
 ) -> Experiment:
@@ -187,7 +182,7 @@ def find_dependence(
             " 1 is no difference, below 1 the student uses less of the measurement, above 1 it "
             "copies more of the noise)."
         ),
-        evidence=TEvidence(ratio, se, df),
+        evidence=RedrawEvidence(ratio, se, df, redraws=count, each=each),
         notes=notes,
         extra={
             **extra,

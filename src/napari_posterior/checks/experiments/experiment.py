@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from napari_posterior.durations import duration
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ __all__ = ["Experiment", "ExperimentResult", "Redraw", "check_number"]
 
 _OF_THE_CAMERA: Final = 0
 _OF_THE_SAMPLES: Final = 1
-_MINUTE: Final = 60.0
 
 Name = Literal["dependence", "self_calibration"]
 
@@ -148,7 +148,7 @@ class Experiment:
         if seconds is None:
             return f"{told}; the time is known after the first of them."
         total = len(self) * (teacher * seconds[0] + student * seconds[1])
-        return f"{told}: about {_duration(total)} at the speed of the two runs."
+        return f"{told}: about {duration(total)} at the speed of the two runs."
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,9 +200,3 @@ def _record_like(y: np.ndarray, image: np.ndarray) -> np.ndarray:
         ends = np.iinfo(image.dtype)
         levels = np.clip(levels, ends.min, ends.max)
     return np.asarray(levels, np.float32)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_posterior.checks.experiments.experiment import Experiment, check_number
 from napari_posterior.checks.experiments.ranks import LEVEL, PIXELS
+from napari_posterior.checks.experiments.sizes import CALIBRATION_SAMPLES, SIMULATIONS
 from napari_posterior.checks.finding import Finding, confidence, percent, rounded
 from napari_posterior.checks.intervals import mean_difference
 from napari_posterior.checks.known.truth import attainable
@@ -25,18 +26,7 @@ if TYPE_CHECKING:
     from napari_posterior.checks.experiments.ranks import Ranks
     from napari_posterior.checks.source import SampleSource
 
-__all__ = [
-    "SAMPLES",
-    "SIMULATIONS",
-    "find_self_calibration",
-    "plan_self_calibration",
-]
-
-SIMULATIONS: Final = 50
-"""Simulations, if nothing else is asked for."""
-
-SAMPLES: Final = 15
-"""Samples that an object is ranked among, if nothing else is asked for."""
+__all__ = ["find_self_calibration", "plan_self_calibration"]
 
 _FEWEST_SIMULATIONS: Final = 8
 _FEWEST_SAMPLES: Final = 7
@@ -52,7 +42,7 @@ def plan_self_calibration(
     source: SampleSource,
     *,
     simulations: int = SIMULATIONS,
-    samples: int = SAMPLES,
+    samples: int = CALIBRATION_SAMPLES,
     seed: int = 0,
     coupled: bool = True,
 ) -> Experiment:

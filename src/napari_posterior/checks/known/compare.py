@@ -15,6 +15,7 @@ from napari_posterior.checks.known.rank_histogram import (
     rank_histogram,
 )
 from napari_posterior.checks.known.truth import (
+    KNOWN,
     find_calibration,
     fit_blocks,
     rank_pixels,
@@ -67,6 +68,7 @@ def compare_with_known(
     plane: int,
     level: float,
     paired: bool,
+    what: str = KNOWN,
     on_step: Callable[[], None] | None = None,
 ) -> KnownFindings:
     """Score the samples of two runs against a known object.
@@ -83,6 +85,8 @@ def compare_with_known(
         Confidence level.
     paired : bool
         Whether sample i of both runs share their noise.
+    what : str
+        What is known, in words: ``"known object"`` or ``"reference image"``.
     on_step : callable, optional
         Called after every sample that was read; may raise to end it.
     """
@@ -112,11 +116,11 @@ def compare_with_known(
                     kept[start:stop] = ranks
     length = max(map(correlation_length, shown))
     runs = [fit_blocks(sum_blocks(parts), length) for parts in scores]
-    findings = find_calibration(runs[0], runs[1], level=level, coupled=paired)
+    findings = find_calibration(runs[0], runs[1], level=level, coupled=paired, known=what)
     curves = [coverage_curve(run, level=level) for run in runs]
     histograms = [rank_histogram(run) for run in runs]
     told = {
-        key: f"The ranks of the known object say that the {name}'s samples are {one.words} on "
+        key: f"The ranks of the {what} say that the {name}'s samples are {one.words} on "
         f"this image (p = {number(one.p_value, 2)} if they were calibrated)."
         for key, name, one in zip(
             ("reference.coverage", "student.coverage"),
@@ -132,16 +136,18 @@ def compare_with_known(
     ]
     charts = {
         "coverage": {
+            "of": what,
             "nominal": curves[0]["nominal"],
             "teacher": curves[0],
             "student": curves[1],
         },
         "ranks": {
+            "of": what,
             "teacher": histograms[0].shares.tolist(),
             "student": histograms[1].shares.tolist(),
             "low": histograms[0].low.tolist(),
             "high": histograms[0].high.tolist(),
         },
     }
-    maps = (map_misses(shown[0], shown[1], count),)
+    maps = (map_misses(shown[0], shown[1], count, known=what),)
     return KnownFindings(tuple(findings), maps, charts, len(runs[0].pixels))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_posterior.checks.intervals import delete_one
-from napari_posterior.checks.known.truth import attainable
+from napari_posterior.checks.known.truth import KNOWN, attainable
 from napari_posterior.checks.maps import MapImage
 
 if TYPE_CHECKING:
@@ -154,7 +154,9 @@ def correlation_length(ranks: np.ndarray) -> float:
     return max(_fall(x, axis, variance) for axis in (0, 1))
 
 
-def map_misses(teacher: np.ndarray, student: np.ndarray, samples: int) -> MapImage:
+def map_misses(
+    teacher: np.ndarray, student: np.ndarray, samples: int, *, known: str = KNOWN
+) -> MapImage:
     """Map the pixels whose known value lies outside the 90 % interval.
 
     Parameters
@@ -163,12 +165,14 @@ def map_misses(teacher: np.ndarray, student: np.ndarray, samples: int) -> MapIma
         Ranks of one plane under either run.
     samples : int
         K, the same for both.
+    known : str
+        As of `truth.find_calibration`.
     """
     j, exact = attainable(samples, 0.9)
     misses = [(ranks < j) | (ranks > samples - j) for ranks in (teacher, student)]
     return MapImage(
         name="misses",
-        title="where the known object is missed",
+        title=f"where the {known} is missed",
         values=(misses[0] + 2.0 * misses[1]).astype(np.float32),
         unit="",
         words=(

@@ -8,7 +8,7 @@ teacher's mean best, once, for both runs; and its noise is drawn on every sample
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from napari_posterior.physics.measurement import Measurement
 
-__all__ = ["REFERENCE_NOTE", "Reference", "SeenStack", "fit_reference"]
+__all__ = ["REFERENCE", "REFERENCE_NOTE", "Reference", "SeenStack", "fit_reference"]
+
+REFERENCE: Final = "reference image"
+"""What samples are scored against then, in words."""
 
 REFERENCE_NOTE: Final = (
-    "Coverage is scored against a better image and not the object: samples are seen through the "
+    "Coverage is scored against a reference image and not the object: samples are seen through the "
     "PSF, with the noise of that image drawn on them, and it is brought to the teacher's mean by "
     "one straight line. What the PSF or that line get wrong counts as a miss."
 )
@@ -76,15 +79,33 @@ class SeenStack(Stack):
         noise: np.ndarray | None = None,
         seed: int = _SEED,
     ) -> None:
+        super().__init__(_Seen(stack, measurements, noise, seed))
+
+
+class _Seen:
+    """What `SeenStack` indexes: samples that are seen through the PSF when they are read.
+
+    The last plane is kept, as it is read band by band.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        measurements: Sequence[Measurement],
+        noise: np.ndarray | None,
+        seed: int,
+    ) -> None:
         self._of, self._measurements, self._noise, self._seed = stack, measurements, noise, seed
         self.indices, self.shape = stack.indices, stack.shape
         self._last: tuple[tuple[int, int], np.ndarray] | None = None
 
-    def rows(self, sample: int, plane: int, start: int, stop: int) -> np.ndarray:
-        """Return rows `start` to `stop` of one plane of one sample, float32."""
+    def __getitem__(self, index: tuple[Any, ...]) -> np.ndarray:
+        """Return rows of one plane of one sample, float32; indexed like the samples."""
+        sample, *where, rows = index
+        plane = int(np.ravel_multi_index(where, self.shape[1:-2])) if where else 0
         if self._last is None or self._last[0] != (sample, plane):
             self._last = (sample, plane), self._see(sample, plane)
-        return self._last[1][start:stop]
+        return np.asarray(self._last[1][rows])
 
     def _see(self, sample: int, plane: int) -> np.ndarray:
         import torch
@@ -92,7 +113,7 @@ class SeenStack(Stack):
         with torch.inference_mode():
             x = torch.from_numpy(np.array(self._of.plane(sample, plane), np.float32))[None]
             seen = np.array(self._measurements[plane].forward.mean(x)[0].numpy(), np.float32)
-        if seen.shape != self.plane_shape:
+        if seen.shape != self._of.plane_shape:
             raise InputError("a reference cannot be used with binned images; leave it out")
         if self._noise is not None:
             key = (self._seed, int(self.indices[sample]), plane)

@@ -16,6 +16,7 @@ from napari_posterior.checks.intervals import delete_one
 
 __all__ = [
     "FEWEST_BLOCKS",
+    "KNOWN",
     "LEVELS",
     "BlockScores",
     "attainable",
@@ -28,6 +29,9 @@ __all__ = [
 
 LEVELS: Final = (0.5, 0.8, 0.9)
 """Nominal coverage that is looked at."""
+
+KNOWN: Final = "known object"
+"""What samples are scored against, in words, where nothing else is said."""
 
 FEWEST_BLOCKS: Final = 30
 """Blocks of pixels that an interval of the coverage needs."""
@@ -227,7 +231,12 @@ def fit_blocks(scores: BlockScores, length: float) -> BlockScores:
 
 
 def find_calibration(
-    teacher: BlockScores, student: BlockScores, *, level: float, coupled: bool
+    teacher: BlockScores,
+    student: BlockScores,
+    *,
+    level: float,
+    coupled: bool,
+    known: str = KNOWN,
 ) -> list[Finding]:
     """Compare coverage and spread-skill of two runs of equal K against the known object.
 
@@ -239,14 +248,16 @@ def find_calibration(
         Confidence level of the intervals.
     coupled : bool
         Whether both runs share their noise.
+    known : str
+        What they are scored against: ``"known object"`` or ``"reference image"``.
     """
     blocks, k = len(teacher.pixels), teacher.samples
     findings = [
-        _compare_coverage(teacher, student, index, level=level, coupled=coupled)
+        _compare_coverage(teacher, student, index, level=level, coupled=coupled, known=known)
         for index in range(len(LEVELS))
     ]
     findings += [
-        _find_coverage(run, key, name, level=level)
+        _find_coverage(run, key, name, level=level, known=known)
         for key, name, run in (
             ("reference.coverage", "teacher", teacher),
             ("student.coverage", "student", student),
@@ -273,7 +284,7 @@ def find_calibration(
                 coupled=False,
                 sentence=(
                     f"On this image the {name}'s error bars are {written} times its errors against "
-                    f"the known object ({confidence(level)} interval {ends}); "
+                    f"the {known} ({confidence(level)} interval {ends}); "
                     "1 is expected of a calibrated sampler."
                 ),
                 no_difference=1.0,
@@ -285,7 +296,13 @@ def find_calibration(
 
 
 def _compare_coverage(
-    teacher: BlockScores, student: BlockScores, index: int, *, level: float, coupled: bool
+    teacher: BlockScores,
+    student: BlockScores,
+    index: int,
+    *,
+    level: float,
+    coupled: bool,
+    known: str,
 ) -> Finding:
     """Compare the coverage of two runs at one of `LEVELS`; that at 90 % gets a verdict."""
     nominal, blocks, k = LEVELS[index], len(teacher.pixels), teacher.samples
@@ -310,7 +327,7 @@ def _compare_coverage(
         n_student=k,
         coupled=coupled,
         sentence=(
-            f"On this image intervals that should hold the known object at {percent(exact, 1)} of "
+            f"On this image intervals that should hold the {known} at {percent(exact, 1)} of "
             f"the pixels hold it at {percent(values[1], 1)} (student) and "
             f"{percent(values[0], 1)} (teacher); difference "
             f"{written} ({confidence(level)} interval {ends})."
@@ -331,7 +348,7 @@ def _compare_coverage(
     )
 
 
-def _find_coverage(run: BlockScores, key: str, name: str, *, level: float) -> Finding:
+def _find_coverage(run: BlockScores, key: str, name: str, *, level: float, known: str) -> Finding:
     """Compare the coverage of one run at 90 % with what it should be, without a verdict."""
     index, blocks = LEVELS.index(_DECIDING), len(run.pixels)
     _, exact = attainable(run.samples, _DECIDING)
@@ -357,7 +374,7 @@ def _find_coverage(run: BlockScores, key: str, name: str, *, level: float) -> Fi
         n_student=run.samples if name == "student" else 0,
         coupled=False,
         sentence=(
-            f"On this image the {name}'s intervals hold the known object at a share of {written} "
+            f"On this image the {name}'s intervals hold the {known} at a share of {written} "
             f"of the pixels ({confidence(level)} interval {ends}), where {exact:.3f} is expected."
         ),
         question="calibration",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_posterior.checks.finding import number
+from napari_posterior.checks.known.truth import KNOWN
 from napari_posterior.checks.page.bins import shared_edges
 from napari_posterior.checks.page.chart import Axis, Chart, Dots, Level, Line, Ribbon, Steps, Zone
 from napari_posterior.checks.page.pictures import short_unit
@@ -237,10 +238,10 @@ def _coverage(found: Mapping[str, Any], report: Report, names: Names) -> Chart:
     least = max(min(ends) - 0.1, 0.0)
     return Chart(
         name="coverage",
-        title="coverage of the known object",
+        title=f"coverage of the {found.get('of', KNOWN)}",
         caption=(
-            "How often intervals hold the known object, against how often they should. Below the "
-            "dotted line error bars are too narrow."
+            f"How often intervals hold the {found.get('of', KNOWN)}, against how often they "
+            "should. Below the dotted line error bars are too narrow."
         ),
         x=Axis("nominal coverage, %", least, 1.0, percent=True),
         y=Axis("% of pixels covered", least, 1.0, percent=True),
@@ -268,12 +269,12 @@ def _ranks(found: Mapping[str, Any], report: Report, names: Names) -> Chart:
     marks.append(Level("none", 1 / len(shares[0])))
     return Chart(
         name="ranks",
-        title="rank of the known object among the samples",
+        title=f"rank of the {found.get('of', KNOWN)} among the samples",
         caption=(
             "Flat, within the band, is calibrated; a valley means too narrow error bars, a hill "
             "too wide ones, a slope a bias."
         ),
-        x=Axis("rank of the known object, % of samples below", 0.0, 1.0, percent=True),
+        x=Axis(f"rank of the {found.get('of', KNOWN)}, % of samples below", 0.0, 1.0, percent=True),
         y=Axis("% of pixels", 0.0, 1.1 * top, percent=True),
         marks=tuple(marks),
         legend=tuple(zip(_BOTH, names, strict=True)),

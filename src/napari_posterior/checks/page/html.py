@@ -15,6 +15,7 @@ from napari_posterior.checks.page.html_questions import show_questions
 from napari_posterior.checks.page.html_table import show_table
 from napari_posterior.checks.page.html_where import show_where
 from napari_posterior.checks.page.svg import CHART_STYLE, draw
+from napari_posterior.checks.page.thumbnails import show_forms
 
 if TYPE_CHECKING:
     from napari_posterior.checks.report import Report
@@ -40,6 +41,7 @@ def render(report: Report) -> str:
         show_questions(report),
         show_warnings(report.warnings),
         show_pictures(report),
+        show_forms(report),
         show_where(report),
         _charts(report),
         show_table(report),

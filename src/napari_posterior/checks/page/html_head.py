@@ -37,8 +37,8 @@ def show_answer(report: Report) -> str:
         if one.required and one.judgement is not None and one.judgement.origin == "post hoc"
     ]
     after = (
-        "<p class='after'><span class='posthoc'>post hoc</span> The tolerance of "
-        f"{escape(join(post_hoc))} was changed after samples had been looked at.</p>"
+        "<p class='after'><span class='posthoc'>post hoc</span> Chosen, or given another "
+        f"tolerance, after samples had been looked at: {escape(join(post_hoc))}.</p>"
         if post_hoc
         else ""
     )

@@ -74,7 +74,7 @@ def _plan(report: Report) -> str:
         )
     if plan.get("restarts"):
         told.append(
-            f"Tolerances or statistics were changed after a look {plan['restarts']} "
+            f"Tolerances, statistics or regions were changed after a look {plan['restarts']} "
             f"time{'s' * (plan['restarts'] != 1)}; what they decide is marked post hoc."
         )
     if plan.get("earlier"):

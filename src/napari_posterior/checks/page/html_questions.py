@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_posterior.checks.finding import QUESTIONS, confidence, rounded
 from napari_posterior.checks.page.badges import NOT_ASKED, SEVERITY, badge, icon, kind_of
+from napari_posterior.checks.page.html_detail import show_detail
 from napari_posterior.checks.page.html_parts import capital, is_signed, join, say_origin
 from napari_posterior.checks.page.strip import strip
 from napari_posterior.checks.verdicts.verdict import NOT_ENOUGH, NOT_TESTABLE
@@ -27,8 +28,13 @@ _ASK: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         (f'npo.compare({_RUNS}, statistics=["puncta_count"])',),
     ),
     "calibration": (
-        "It needs the known object, or else new samples of simulated measurements.",
-        (f"npo.compare({_RUNS}, truth=known_object)", f"npo.check_self_calibration({_RUNS})"),
+        "It needs the known object, a better image of the same field, or else new samples of "
+        "simulated measurements.",
+        (
+            f"npo.compare({_RUNS}, truth=known_object)",
+            f"npo.compare({_RUNS}, reference=better_image)",
+            f"npo.check_self_calibration({_RUNS})",
+        ),
     ),
     "dependence": (
         "It needs new samples of measurements with new noise.",
@@ -111,11 +117,7 @@ def _graver(lead: Finding, findings: Sequence[Finding]) -> str:
 
 
 def _titles(findings: Sequence[Finding], verdict: str) -> list[str]:
-    return [_place(one) for one in findings if one.verdict == verdict]
-
-
-def _place(finding: Finding) -> str:
-    return f"{finding.title} in {finding.region}" if finding.region else finding.title
+    return [one.title for one in findings if one.verdict == verdict]
 
 
 def _unasked(place: int, key: str, question: str, findings: Sequence[Finding]) -> str:
@@ -139,7 +141,7 @@ def _others(findings: Sequence[Finding]) -> str:
     items = "".join(_other(one) for one in judged)
     if plain:
         count = f"{len(plain)} estimate{'s' * (len(plain) != 1)} without a verdict"
-        inner = "".join(f"<p>{escape(one.sentence)}</p>" for one in plain)
+        inner = "".join(f"<p>{escape(one.sentence)}</p>{show_detail(one)}" for one in plain)
         items += f"<li><details><summary>{count}</summary>{inner}</details></li>"
     return f"<ul class='others'>{items}</ul>" if items else ""
 
@@ -153,8 +155,8 @@ def _other(finding: Finding) -> str:
     # the sentence says the verdict again, with its scope and limit
     more = "".join(f"<p>{escape(one)}</p>" for one in (finding.sentence + decided, *finding.notes))
     return (
-        f"<li>{icon(verdict, size=14)}<details><summary><b>{capital(_place(finding))}:</b>"
-        f"{escape(told)} <em>{verdict}</em></summary>{more}</details></li>"
+        f"<li>{icon(verdict, size=14)}<details><summary><b>{capital(finding.title)}:</b>"
+        f"{escape(told)} <em>{verdict}</em></summary>{more}{show_detail(finding)}</details></li>"
     )
 
 

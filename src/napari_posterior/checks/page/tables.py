@@ -7,12 +7,14 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_posterior.checks.detail import detail_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari_posterior.checks.report import Report, Values
 
-__all__ = ["findings_table", "sites_table", "values_table"]
+__all__ = ["details_table", "findings_table", "sites_table", "values_table"]
 
 _LEFT_OUT: Final = ("extra",)
 _SPLIT: Final = {
@@ -28,6 +30,18 @@ def findings_table(report: Report) -> str:
         for one in report.findings
     ]
     return _table(list(dict.fromkeys(key for row in rows for key in row)), rows)
+
+
+def details_table(report: Report) -> str:
+    """Return one row for each number of the small tables: finding, row, column, value."""
+    rows = [
+        {"finding": one.id, "row": name, "column": column, "value": "" if cell is None else cell}
+        for one in report.findings
+        if (table := detail_of(one)) is not None
+        for name, *cells in table.rows
+        for column, cell in zip(table.columns[1:], cells, strict=True)
+    ]
+    return _table(["finding", "row", "column", "value"], rows)
 
 
 def values_table(report: Report) -> str:

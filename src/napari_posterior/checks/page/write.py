@@ -14,7 +14,12 @@ from napari_posterior.checks.page.map_files import encode_tiff
 from napari_posterior.checks.page.pdf import draw_pdf
 from napari_posterior.checks.page.pictures import Panel, composite, nice_length
 from napari_posterior.checks.page.svg import draw, standalone
-from napari_posterior.checks.page.tables import findings_table, sites_table, values_table
+from napari_posterior.checks.page.tables import (
+    details_table,
+    findings_table,
+    sites_table,
+    values_table,
+)
 from napari_posterior.checks.page.travelling import tell_overall, tell_verdicts
 from napari_posterior.checks.report import write_bytes, write_text
 from napari_posterior.errors import InputError
@@ -42,9 +47,10 @@ def write_report(
     """Write a report into a folder.
 
     ``report.html`` needs no other file. ``report.json`` and ``findings.csv`` have all findings,
-    ``values.csv`` every number of every sample, ``sites.csv`` puncta one by one. ``maps/`` has the
-    maps as float32 TIFF. ``figures/`` has pictures and charts; each keeps the verdicts that it is
-    about in its metadata, and a picture also in words below it.
+    ``details.csv`` the small tables beside them, ``values.csv`` every number of every sample,
+    ``sites.csv`` puncta one by one. ``maps/`` has the maps as float32 TIFF. ``figures/`` has
+    pictures and charts; each keeps the verdicts that it is about in its metadata, and a picture
+    also in words below it.
 
     Parameters
     ----------
@@ -84,6 +90,7 @@ def write_report(
     for found in report.figures.maps:
         write_bytes(target / "maps" / f"{_stem(found.name)}.tif", encode_tiff(found, report))
     write_text(target / "findings.csv", findings_table(report))
+    write_text(target / "details.csv", details_table(report))
     write_text(target / "values.csv", values_table(report))
     if (sites := sites_table(report)) is not None:
         write_text(target / "sites.csv", sites)

@@ -11,6 +11,7 @@ from scipy import optimize, stats
 
 from napari_posterior.checks.finding import percent
 from napari_posterior.checks.verdicts.evidence import ASSURANCE, TEvidence
+from napari_posterior.checks.verdicts.planning import join_growths
 from napari_posterior.statistics.proportions import (
     fisher_mid_p,
     newcombe_interval,
@@ -40,8 +41,9 @@ class Form:
     p_value : float
         Fisher's mid-p value that both draw it as often, after Benjamini and Hochberg over the
         forms.
-    examples : tuple of int or None
-        The sample of teacher and student nearest to the middle of the form.
+    examples : tuple of tuple of int
+        Samples of teacher and student that are nearest to the middle of the form, the nearest
+        first; none where the run does not draw it.
     sentence : str
         In words.
     """
@@ -52,7 +54,7 @@ class Form:
     n_student: int
     interval: tuple[float, float]
     p_value: float
-    examples: tuple[int | None, int | None]
+    examples: tuple[tuple[int, ...], tuple[int, ...]]
     sentence: str
 
     @property
@@ -66,7 +68,7 @@ def compare_forms(
     n_teacher: int,
     *,
     level: float,
-    examples: Callable[[int], tuple[int | None, int | None]] | None = None,
+    examples: Callable[[int], tuple[tuple[int, ...], tuple[int, ...]]] | None = None,
 ) -> tuple[Form, ...]:
     """Compare how often two runs draw each form.
 
@@ -79,7 +81,7 @@ def compare_forms(
     level : float
         Confidence level of the intervals of the differences (Newcombe).
     examples : callable, optional
-        Gives the sample of each run that stands for a form.
+        Gives the samples of each run that stand for a form.
     """
     count = int(labels.max()) + 1
     totals = n_teacher, len(labels) - n_teacher
@@ -95,7 +97,7 @@ def compare_forms(
             n_student=totals[1],
             interval=(float(lows[i]), float(highs[i])),
             p_value=float(p_values[i]),
-            examples=(None, None) if examples is None else examples(i),
+            examples=((), ()) if examples is None else examples(i),
             sentence=_tell_form(i, (int(teacher[i]), int(student[i])), totals),
         )
         for i in range(count)
@@ -108,7 +110,9 @@ class FormEvidence:
 
     *Within* the limits all forms have to be, each tested at the full level (intersection-union,
     Berger 1982, Technometrics 24:295); *beyond* them one is enough, its p-value times the number of
-    forms. A p-value is the tail at which the end of a form's interval is the limit.
+    forms that can lie on the limits while none is beyond: differences add up to 0, so that there
+    are as many on one side as on the other, and of two forms each is the mirror of the other. A
+    p-value is the tail at which the end of a form's interval is the limit.
 
     Parameters
     ----------
@@ -127,15 +131,25 @@ class FormEvidence:
         return self._gather([_tail(one, limit, -1) for one in self.forms], every=limit <= 0)
 
     def growth(self, limit: float, tail: float, *, shift: float = 0.0) -> float:
-        """See `Evidence`."""
+        """See `Evidence`; notes.
+
+        The largest of several differences is large by chance as well. Where none is beyond the
+        limit, all are planned for as the share of them that their chi-squared does not expect of
+        chance (method of moments: DerSimonian & Laird 1986, Control. Clin. Trials 7:177).
+        """
         side = 1.0 if limit >= 0 else -1.0
         se = np.array([_standard_error(one) for one in self.forms])
-        left = side * (limit - np.array([one.difference for one in self.forms])) - side * shift * se
+        apart = np.array([one.difference for one in self.forms])
+        if (side * apart < side * limit).all():
+            apart = apart * self._beyond_chance
+        left = side * (limit - apart) - side * shift * se
         within = left > 0
-        reach = stats.norm.isf(np.where(within, tail, tail / len(se))) + ASSURANCE
+        reach = stats.norm.isf(np.where(within, tail, tail / self._rivals)) + ASSURANCE
         with np.errstate(divide="ignore"):
             needed = np.where(left == 0, math.inf, (reach * se / left) ** 2)
-        return float(needed.max() if within.all() else needed[~within].min())
+        if within.all():
+            return join_growths(needed.tolist(), tail)
+        return float(needed[~within].min())
 
     def at(self, value: float) -> TEvidence:
         """Return what these samples would say if every form differed by `value`."""
@@ -148,7 +162,23 @@ class FormEvidence:
         return _parts(worst)
 
     def _gather(self, p_values: list[float], *, every: bool) -> float:
-        return max(p_values) if every else min(1.0, len(p_values) * min(p_values))
+        return max(p_values) if every else min(1.0, self._rivals * min(p_values))
+
+    @property
+    def _rivals(self) -> int:
+        """Forms that can lie on the limits while none is beyond."""
+        count = len(self.forms)
+        return 1 if count <= 2 else 2 * (count // 2)
+
+    @property
+    def _beyond_chance(self) -> float:
+        """Share of the squared differences that chance does not explain."""
+        chi2 = 0.0
+        for one in self.forms:
+            pooled = (one.teacher + one.student) / (one.n_teacher + one.n_student)
+            if pooled > 0:
+                chi2 += one.difference**2 / (pooled * (1 / one.n_teacher + 1 / one.n_student))
+        return max(1 - (len(self.forms) - 1) / chi2, 0.0) if chi2 > 0 else 0.0
 
 
 def _tell_form(form: int, counts: tuple[int, int], totals: tuple[int, int]) -> str:

@@ -7,11 +7,23 @@ after samples were looked at is decided again and marked *post hoc*.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_posterior.checks.verdicts.declaring import declare, kind_of, revise, same_tolerance
+from napari_posterior.checks.verdicts.changes import (
+    added_statistics,
+    is_elsewhere,
+    places_of,
+    tell_changes,
+)
+from napari_posterior.checks.verdicts.declaring import (
+    declare,
+    revise,
+    same_tolerance,
+    tolerance_of,
+)
 from napari_posterior.checks.verdicts.judging import Settled, settle
 from napari_posterior.checks.verdicts.ledger import (
     PLAN,
@@ -34,6 +46,7 @@ if TYPE_CHECKING:
     from napari_posterior.checks.verdicts.declaring import GivenTolerances
     from napari_posterior.checks.verdicts.ledger import Pair, Plan
     from napari_posterior.checks.verdicts.verdict import Verdict
+    from napari_posterior.statistics import Region
 
 __all__ = ["Comparison", "Decision", "open_comparison"]
 
@@ -88,6 +101,7 @@ class Comparison:
         *,
         tolerances: GivenTolerances = None,
         statistics: Sequence[str] | None = None,
+        regions: Sequence[Region] | None = None,
         looks: Sequence[int] | None = None,
         pair: Pair | None = None,
     ) -> Comparison:
@@ -97,10 +111,10 @@ class Comparison:
 
         Parameters
         ----------
-        tolerances, statistics, looks, pair
+        tolerances, statistics, regions, looks, pair
             As of `open_comparison`.
         """
-        return cls(declare(tolerances, statistics, looks, pair=pair))
+        return cls(declare(tolerances, statistics, looks, regions=regions, pair=pair))
 
     @property
     def plan(self) -> Plan:
@@ -111,6 +125,11 @@ class Comparison:
     def statistics(self) -> tuple[str, ...]:
         """Names of what is measured on every sample."""
         return self._plan.statistics
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Where it is measured beside the whole image."""
+        return tuple(one.region for one in self._plan.regions)
 
     def decide(self, counts: tuple[int, int]) -> Decision:
         """Say whether the samples at hand decide.
@@ -124,7 +143,7 @@ class Comparison:
         last = max((one.look for one in self._plan.ledger if one.look is not None), default=0)
         decides = look is not None and look > last
         following = self.looks.after(max(min(counts), last) + 1)
-        notes = list(self._changes())
+        notes = tell_changes(self._plan)
         if look is not None and not decides:
             when = (
                 "no further look is planned"
@@ -157,7 +176,7 @@ class Comparison:
             for one in findings
             for settled in settle(
                 (one,),
-                self.tolerances,
+                self._limits(one),
                 self.looks,
                 solver=solver,
                 settled=self._settled(one, decision),
@@ -186,6 +205,7 @@ class Comparison:
             created=now(),
             tolerances=self._plan.tolerances,
             statistics=self._plan.statistics,
+            regions=places_of(self._plan),
             verdicts={one.id: one.verdict for one in findings},
             post_hoc=tuple(one.id for one in findings if self.is_post_hoc(one)),
         )
@@ -202,7 +222,10 @@ class Comparison:
         if not self._plan.ledger:
             return False
         first = self._plan.ledger[0]
-        if any(finding.id == name or finding.id.startswith(f"{name}.") for name in self._added()):
+        whole, added = finding.id.partition("@")[0], added_statistics(self._plan)
+        if any(whole == name or whole.startswith(f"{name}.") for name in added):
+            return True
+        if is_elsewhere(self._plan, finding, first):
             return True
         return not same_tolerance(
             finding.id, finding.kind, Tolerances.from_dict(first.tolerances), self.tolerances
@@ -210,7 +233,11 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was planned and looked at as JSON values, for a report."""
-        plan: dict[str, Any] = self._plan.model_dump(mode="json", by_alias=True, exclude={"pair"})
+        plan: dict[str, Any] = self._plan.model_dump(
+            mode="json",
+            by_alias=True,
+            exclude={"pair": True, "regions": {"__all__": {"pixels"}}},
+        )
         return {
             **plan,
             "alpha": ALPHA,
@@ -236,51 +263,22 @@ class Comparison:
             if one.look is None or (decision.look or 0) > one.look:
                 continue
             verdict = one.verdicts.get(finding.id)
-            if verdict is not None and same_tolerance(
-                finding.id, finding.kind, Tolerances.from_dict(one.tolerances), self.tolerances
+            if (
+                verdict is not None
+                and not is_elsewhere(self._plan, finding, one)
+                and same_tolerance(
+                    finding.id, finding.kind, Tolerances.from_dict(one.tolerances), self.tolerances
+                )
             ):
                 return verdict
         return None
 
-    def _added(self) -> tuple[str, ...]:
-        ledger = self._plan.ledger
-        before = ledger[0].statistics if ledger else self.statistics
-        return tuple(name for name in self.statistics if name not in before)
-
-    def _changes(self) -> list[str]:
-        """Say what was changed since samples were first looked at."""
-        found = []
-        if self._plan.earlier:
-            found.append(
-                "This comparison was begun anew over an earlier one, whose looks are not paid for: "
-                "wrong verdicts are likelier than planned."
-            )
-        if not self._plan.ledger:
-            return found
-        first = self._plan.ledger[0]
-        seen = f"after {min(first.samples_teacher, first.samples_student)} samples were looked at"
-        before = Tolerances.from_dict(first.tolerances)
-        keys = {*before.given, *self.tolerances.given}
-        moved = sorted(
-            k for k in keys if not same_tolerance(k, kind_of(k), before, self.tolerances)
-        )
-        if moved:
-            found.append(
-                f"The tolerance of {', '.join(moved)} was changed {seen}: its verdicts are post "
-                "hoc."
-            )
-        if self._added():
-            found.append(f"{', '.join(self._added())} was added {seen}: its verdicts are post hoc.")
-        dropped = [name for name in first.statistics if name not in self.statistics]
-        if dropped:
-            found.append(f"{', '.join(dropped)} was left out {seen}.")
-        required = sorted({*before.required} ^ {*self.tolerances.required, *dropped})
-        if required := [one for one in required if one not in (*self._added(), *dropped)]:
-            found.append(
-                f"Whether {', '.join(required)} decides the whole was changed {seen}: the overall "
-                "verdict is post hoc."
-            )
-        return found
+    def _limits(self, finding: Finding) -> Tolerances:
+        """Return the tolerances with that of the whole image for a finding in a region."""
+        own = tolerance_of(self.tolerances, finding.id, finding.kind) if finding.kind else None
+        if own is None or "@" not in finding.id:
+            return self.tolerances
+        return replace(self.tolerances, given={**self.tolerances.given, finding.id: own})
 
 
 def open_comparison(
@@ -289,6 +287,7 @@ def open_comparison(
     pair: Pair,
     tolerances: GivenTolerances = None,
     statistics: Sequence[str] | None = None,
+    regions: Sequence[Region] | None = None,
     looks: Sequence[int] | None = None,
     overwrite: bool = False,
 ) -> Comparison:
@@ -306,6 +305,8 @@ def open_comparison(
         See `Tolerances.choose`; those of the comparison, or the defaults.
     statistics : sequence of str, optional
         Names of what is measured; those of the comparison, or of its question.
+    regions : sequence of Region, optional
+        Where it is measured beside the whole image; those of the comparison, or none.
     looks : sequence of int, optional
         From how many samples of the smaller run on it decides; they cannot be changed later.
     overwrite : bool
@@ -321,11 +322,12 @@ def open_comparison(
         If the plan cannot be saved.
     """
     place = Path(folder)
+    begin = partial(declare, tolerances, statistics, looks, regions=regions, pair=pair)
     if overwrite:
-        return _begin_anew(place, pair, tolerances, statistics, looks)
+        return _begin_anew(place, begin())
     found = read_plan(place)
     if found is None:
-        plan = declare(tolerances, statistics, looks, pair=pair)
+        plan = begin()
         return Comparison(plan, folder=place, text=write_plan(place, plan, before=None))
     plan, text = found
     if plan.pair is not None and (difference := pair.difference(plan.pair)):
@@ -337,18 +339,12 @@ def open_comparison(
             f"{place} was planned with looks at {', '.join(map(str, plan.looks))} samples, which "
             "cannot be changed; leave the looks out, or choose another folder"
         )
-    return Comparison(revise(plan, tolerances, statistics), folder=place, text=text)
+    plan = revise(plan, tolerances, statistics, regions)
+    return Comparison(plan, folder=place, text=text)
 
 
-def _begin_anew(
-    place: Path,
-    pair: Pair,
-    tolerances: GivenTolerances,
-    statistics: Sequence[str] | None,
-    looks: Sequence[int] | None,
-) -> Comparison:
+def _begin_anew(place: Path, plan: Plan) -> Comparison:
     """Begin a comparison over another, whose ledger is kept beside it."""
-    plan = declare(tolerances, statistics, looks, pair=pair)
     if (place / PLAN).exists():
         try:
             found = read_plan(place)
@@ -357,7 +353,12 @@ def _begin_anew(
         old = None if found is None else found[0]
         name = set_aside(place)
         # looks at other runs cost this comparison nothing
-        if old is None or (old.ledger and not (old.pair and pair.difference(old.pair))):
+        if old is None or (old.ledger and not _of_others(plan, old)):
             restarts, earlier = (old.restarts, old.earlier) if old is not None else (0, ())
             plan = plan.model_copy(update={"restarts": restarts + 1, "earlier": (*earlier, name)})
     return Comparison(plan, folder=place, text=write_plan(place, plan, before=None))
+
+
+def _of_others(plan: Plan, old: Plan) -> bool:
+    """Return whether two plans are known to be of different runs."""
+    return bool(plan.pair and old.pair and plan.pair.difference(old.pair))

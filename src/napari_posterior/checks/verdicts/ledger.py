@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_posterior.checks.verdicts.looks import Looks
+from napari_posterior.checks.verdicts.planned_region import PlannedRegion  # noqa: TC001 - pydantic
 from napari_posterior.checks.verdicts.tolerances import Tolerances
 from napari_posterior.checks.verdicts.verdict import Verdict  # noqa: TC001 - read by pydantic
 from napari_posterior.errors import InputError, OutputError
@@ -124,6 +125,8 @@ class Look(_Record):
         Those in force, see `Tolerances.to_dict`.
     statistics : tuple of str
         What was measured.
+    regions : dict
+        Where beside the whole image: SHA-256 of the pixels by name, see `PlannedRegion`.
     verdicts : dict
         By id of the finding: those given or left standing then; None for an estimate only.
     post_hoc : tuple of str
@@ -136,6 +139,7 @@ class Look(_Record):
     created: str
     tolerances: dict[str, Any]
     statistics: tuple[str, ...]
+    regions: dict[str, str] = {}
     verdicts: dict[str, Verdict | None]
     post_hoc: tuple[str, ...] = ()
 
@@ -160,11 +164,13 @@ class Plan(_Record):
         See `Tolerances.to_dict`.
     statistics : tuple of str
         What is measured on every sample.
+    regions : tuple of PlannedRegion
+        Where it is measured beside the whole image.
     pair : Pair or None
         The runs; None where they were not named.
     restarts : int
-        How often tolerances or statistics were changed after a look, or the comparison was begun
-        anew over another.
+        How often tolerances, statistics or regions were changed after a look, or the comparison
+        was begun anew over another.
     earlier : tuple of str
         Files beside it that hold the plans it was begun over; their looks are not paid for.
     ledger : tuple of Look
@@ -177,6 +183,7 @@ class Plan(_Record):
     looks: tuple[int, ...]
     tolerances: dict[str, Any]
     statistics: tuple[str, ...]
+    regions: tuple[PlannedRegion, ...] = ()
     pair: Pair | None = None
     restarts: int = Field(default=0, ge=0)
     earlier: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from scipy import optimize, stats
 
@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     from napari_posterior.checks.verdicts.evidence import Evidence
     from napari_posterior.checks.verdicts.looks import Looks
 
-__all__ = ["MoreSamples", "plan", "tell_plan"]
+__all__ = ["AskingEvidence", "MoreSamples", "join_growths", "plan", "tell_plan"]
 
 _MOST_GROWTH: Final = 32.0
+_CLEAR_GROWTH: Final = 2.0  # below it no difference would be told by about what there is
 _ENDLESS: Final = 1e9
 _UNEQUAL: Final = 2  # times as many samples of one run: the other alone may grow
 
 Range = tuple[float, float]
+
+
+@runtime_checkable
+class AskingEvidence(Protocol):
+    """Evidence that knows what to draw where that is not more samples of the runs."""
+
+    def ask(self, more: int) -> str:
+        """Say what should settle the question if it takes so many more, as a clause."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class MoreSamples:
         The difference seems close to the tolerance: samples will not settle it.
     teacher_only : bool
         Samples of the student alone cannot settle it, however many.
+    asked : str
+        What should settle it, as a clause, where samples of the runs are not what is asked for.
     """
 
     teacher: int = 0
@@ -47,6 +59,7 @@ class MoreSamples:
     range: tuple[int, int] = (0, 0)
     borderline: bool = False
     teacher_only: bool = False
+    asked: str = ""
 
 
 def plan(
@@ -78,7 +91,8 @@ def plan(
     Notes
     -----
     A question is borderline if it would take more than 32 times as many samples although a student
-    without any difference would be told in fewer; noise that drowns the tolerance itself is not.
+    without any difference would be told in twice as many or fewer. Where even that one would need
+    more, an estimate beside the limit says little, and what settles that one is asked for.
     """
     if evidence is None:
         return None
@@ -93,16 +107,15 @@ def plan(
         limits = [min(filter(math.isfinite, outer), key=lambda limit: abs(limit - value))]
 
     def needed(known: Evidence, to: Sequence[float], shift: float = 0.0) -> float:
-        return _joined([known.growth(end, looks.tail, shift=shift) for end in to], looks.tail)
+        return join_growths([known.growth(end, looks.tail, shift=shift) for end in to], looks.tail)
 
     growth = needed(evidence, limits)
     if growth > _MOST_GROWTH:
-        noisy = (
-            math.isfinite(growth)
-            and isinstance(evidence, MovableEvidence)
-            and needed(evidence.at(no_difference), within) > _MOST_GROWTH
-        )
-        if not noisy:
+        if not isinstance(evidence, MovableEvidence):
+            return MoreSamples(borderline=True)
+        alike = needed(evidence.at(no_difference), within)
+        growth = min(growth, alike)
+        if alike <= _CLEAR_GROWTH or not math.isfinite(growth):
             return MoreSamples(borderline=True)
     shares = evidence.shares
     more = _split(growth, counts, shares)
@@ -112,8 +125,14 @@ def plan(
         _split(min(needed(evidence, limits, shift), most), counts, shares)[grows]
         for shift in (-1.0, 0.0, 1.0)
     ]
+    others.append(more[grows])
     alone = shares is not None and more[1] == 0 and shares[0] * growth >= sum(shares)
-    return MoreSamples(*more, (min(others), max(others)), teacher_only=alone and more[0] > 0)
+    return MoreSamples(
+        *more,
+        (min(others), max(others)),
+        teacher_only=alone and more[0] > 0,
+        asked=evidence.ask(more[0]) if isinstance(evidence, AskingEvidence) else "",
+    )
 
 
 def tell_plan(
@@ -136,6 +155,8 @@ def tell_plan(
         return f"draw more {counted}{' of both runs' if counted == 'samples' else ''}"
     if more.borderline:
         return f"the difference seems close to the limit, and more {counted} will not settle it"
+    if more.asked:
+        return more.asked
     if counted != "samples":
         return f"about {_round(counts[0] + more.teacher)} {counted} should settle it"
     teacher, student = _round(more.teacher), _round(more.student)
@@ -154,8 +175,16 @@ def tell_plan(
     return f"{told} should settle it (the next decision is at {look}){last}"
 
 
-def _joined(growths: Sequence[float], tail: float) -> float:
-    """Return the growth that tells from all limits at once, with the assurance of one."""
+def join_growths(growths: Sequence[float], tail: float) -> float:
+    """Return the growth of samples that settles several questions at once, as surely as one.
+
+    Parameters
+    ----------
+    growths : sequence of float
+        What settles each of them with 80 % probability.
+    tail : float
+        Error of the decision.
+    """
     largest = max(growths)
     if not largest < _ENDLESS:
         return math.inf
