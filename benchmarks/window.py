@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PLUGIN = "napari-posterior"
-DOCKS = ("Restore by posterior samples", "Compare teacher and student")
+DOCKS = ("Restore", "Compare")
 
 
 class Metronome:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TARGET = 1.10
-PLUGIN, DOCK = "napari-posterior", "Restore by posterior samples"
+PLUGIN, DOCK = "napari-posterior", "Restore"
 
 
 @dataclass(frozen=True)

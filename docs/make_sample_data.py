@@ -39,7 +39,7 @@ class Recipe:
     Parameters
     ----------
     kind : str
-        Kind of scene, also the name of the files.
+        Kind of scene.
     peak : float
         Brightest structure, in photoelectrons per pixel.
     seed : int
@@ -52,6 +52,8 @@ class Recipe:
         What the object is seen through.
     background : float
         Camera-side constant, in photoelectrons per pixel.
+    name : str
+        Of the files; by default the kind.
     """
 
     kind: str
@@ -62,12 +64,14 @@ class Recipe:
     camera: Camera = CAMERA
     psf: Psf = PSF
     background: float = 0.0
+    name: str = ""
 
 
 RECIPES = (
     Recipe(kind="puncta", peak=120.0, seed=6),
     Recipe(kind="filaments", peak=60.0, seed=7),
     Recipe(kind="nuclei", peak=40.0, seed=19),
+    Recipe(kind="sheets", peak=50.0, seed=2, name="membranes"),
 )
 
 
@@ -93,8 +97,8 @@ def write_sample(folder: Path, recipe: Recipe, y: np.ndarray, x: np.ndarray) -> 
     }
     per_pixel = (1 / recipe.pixel_size, 1 / recipe.pixel_size)
     for name, pixels, metadata in (
-        (f"{recipe.kind}.tif", y, place | simulation),
-        (f"{recipe.kind}_truth.tif", x, place),
+        (f"{recipe.name or recipe.kind}.tif", y, place | simulation),
+        (f"{recipe.name or recipe.kind}_truth.tif", x, place),
     ):
         tifffile.imwrite(
             folder / name, pixels, imagej=True, resolution=per_pixel, metadata=metadata

@@ -54,8 +54,8 @@ def take(name: str, path: Path | None, options: Any, *, themes: tuple[str, ...])
             viewer.open_sample(PLUGIN, name)
         else:
             viewer.open(path)
-        restore, _ = viewer.window.add_plugin_dock_widget(PLUGIN, "Restore by posterior samples")
-        viewer.window.add_plugin_dock_widget(PLUGIN, "Compare teacher and student", tabify=True)
+        restore, _ = viewer.window.add_plugin_dock_widget(PLUGIN, "Restore")
+        viewer.window.add_plugin_dock_widget(PLUGIN, "Compare", tabify=True)
         session = npo.session(viewer)
         wait(lambda: session.state.restore.models and not session.state.restore.problems)
         session.state.restore.samples = options.samples

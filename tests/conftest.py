@@ -11,6 +11,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUI_NOT_RUN = 3
 
+os.environ["NAPARI_POSTERIOR_SETTINGS"] = ""  # tests neither read nor change what a user chose
+
 pytest_plugins = ["tiny_bundle", "stored_runs"]  # fixtures in tests/support
 
 _PROBE = """

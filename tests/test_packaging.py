@@ -17,7 +17,7 @@ import napari_posterior
 
 SAMPLES = {
     f"sample_data/{name}{part}.tif"
-    for name in ("puncta", "filaments", "nuclei")
+    for name in ("puncta", "filaments", "membranes", "nuclei")
     for part in ("", "_truth")
 }
 
@@ -82,6 +82,7 @@ def test_manifest_commands_are_all_used():
     contributions = npe2.PluginManifest.from_distribution("napari-posterior").contributions
     kinds = (contributions.sample_data, contributions.readers, contributions.widgets)
     used = {one.command for kind in kinds for one in kind}
+    used |= {item.command for items in contributions.menus.values() for item in items}
     assert {command.id for command in contributions.commands} == used
 
 

@@ -15,7 +15,7 @@ from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.forward import ForwardModel
 from napari_posterior.physics.psf import Psf
 
-SAMPLES = ("puncta", "filaments", "nuclei")
+SAMPLES = ("puncta", "filaments", "membranes", "nuclei")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_layers_state_photoelectrons_and_grey_levels_in_their_own_types(name):
 
 
 def test_unknown_sample_is_refused_with_the_names_at_hand():
-    with pytest.raises(InputError, match="filaments, nuclei, puncta"):
+    with pytest.raises(InputError, match="filaments, membranes, nuclei, puncta"):
         sample_data_layers("nothing")
 
 

@@ -5,33 +5,40 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyqtgraph
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractButton,
     QComboBox,
+    QDoubleSpinBox,
     QFileDialog,
     QLabel,
     QProgressBar,
     QPushButton,
-    QRadioButton,
     QScrollArea,
     QWidget,
 )
 
 from napari_posterior import api
+from napari_posterior.checks.experiments.experiment import ExperimentResult
+from napari_posterior.checks.finding import QUESTIONS, Finding
 from napari_posterior.checks.measure import SampleValues
+from napari_posterior.checks.verdicts.evidence import TEvidence
 from napari_posterior.errors import InputError
 from napari_posterior.layers import quantity_of
 from napari_posterior.session.models import ImageChoice, RunEntry
 from napari_posterior.widgets.compare import CompareDock
+from napari_posterior.widgets.finding_table import FindingTable
 from napari_posterior.widgets.parts import Words
 from napari_posterior.widgets.plots.histogram import HistogramPlot
 from napari_posterior.widgets.session import session
 from napari_posterior.widgets.statistic_picker import StatisticPicker
 from napari_posterior.widgets.theme import palette_of
+from napari_posterior.widgets.verdict_strip import VerdictStrip
 
 pytestmark = pytest.mark.gui
 
@@ -125,13 +132,21 @@ def shown(widget):
     return widget.isVisible()
 
 
+def strip_of(dock):
+    return dock.findChild(VerdictStrip, "verdicts")
+
+
+def verdicts(dock):
+    return {row.question: row.verdict for row in strip_of(dock).rows}
+
+
 @pytest.fixture
 def compare(viewer, qtbot):
     def run(dock):
         state = session(viewer).state.compare
         press(dock, "compare")
         qtbot.waitUntil(lambda: state.state == "done", timeout=60_000)
-        qtbot.waitUntil(lambda: dock.findChild(QRadioButton, "finding_mean") is not None)
+        qtbot.waitUntil(lambda: shown(strip_of(dock)))
         return state.report
 
     return run
@@ -139,7 +154,7 @@ def compare(viewer, qtbot):
 
 def test_an_empty_dock_says_what_it_is_for_and_does_the_next_thing(open_dock, viewer, qtbot):
     dock = open_dock()
-    assert "Compare the samples of a student with those of its teacher" in words_of(dock)
+    assert "Seven questions, each with a verdict" in words_of(dock)
     assert not shown(dock.findChild(QComboBox, "teacher_run"))
     button = dock.findChild(QPushButton, "begin")
     assert button.text().replace("&", "") == "Open a sample image"
@@ -202,25 +217,25 @@ def test_runs_of_two_images_are_refused_in_words(
 
 def test_histograms_grow_while_samples_are_drawn(open_dock, pair, plots, qtbot):
     dock = open_dock()
-    assert not dock.findChildren(pyqtgraph.PlotWidget, "plot_puncta_count_drawing_plot")
+    assert not dock.findChildren(pyqtgraph.PlotWidget, "live_puncta_count_drawing_plot")
     for counts in ([3, 4], [3, 4, 4, 6]):
         pair[0].measured = values_of(counts)
-        qtbot.waitUntil(lambda: "plot_puncta_count_drawing" in plots)
-        plot = plots["plot_puncta_count_drawing"]
+        qtbot.waitUntil(lambda: "live_puncta_count_drawing" in plots)
+        plot = plots["live_puncta_count_drawing"]
         expected = 100 * np.bincount(counts)[3:] / len(counts)
         qtbot.waitUntil(lambda: len(plot.drawn("teacher")[1]) == len(expected))  # noqa: B023
         np.testing.assert_allclose(plot.drawn("teacher")[1], expected)
     assert plot.legend["teacher"].startswith("#1 teacher: K = 4, mean ▼ 4.25")
     assert plot.legend["student"] == "#2 student kd: no sample yet"
-    residuals = plots["plot_likelihood_drawing"]
+    residuals = plots["live_likelihood_drawing"]
     assert residuals.legend["mark"] == "expected of a draw from the posterior: 1.00"
 
 
 def test_a_stream_of_samples_is_drawn_ten_times_a_second_at_most(open_dock, pair, plots, qtbot):
     open_dock(FakePlot)
     pair[0].measured = values_of([1])
-    qtbot.waitUntil(lambda: "plot_puncta_count_drawing" in plots)
-    plot = plots["plot_puncta_count_drawing"]
+    qtbot.waitUntil(lambda: "live_puncta_count_drawing" in plots)
+    plot = plots["live_puncta_count_drawing"]
     before = len(plot.shown)
     for count in range(200):
         pair[0].measured = values_of([1, count])
@@ -231,8 +246,8 @@ def test_a_stream_of_samples_is_drawn_ten_times_a_second_at_most(open_dock, pair
 def test_a_hidden_dock_draws_nothing_until_it_is_shown(open_dock, pair, plots, qtbot):
     dock = open_dock(FakePlot)
     pair[0].measured = values_of([1])
-    qtbot.waitUntil(lambda: "plot_puncta_count_drawing" in plots)
-    plot = plots["plot_puncta_count_drawing"]
+    qtbot.waitUntil(lambda: "live_puncta_count_drawing" in plots)
+    plot = plots["live_puncta_count_drawing"]
     before = len(plot.shown)
     dock.hide()
     pair[0].measured = values_of([1, 2])
@@ -245,87 +260,138 @@ def test_a_hidden_dock_draws_nothing_until_it_is_shown(open_dock, pair, plots, q
 def test_a_new_theme_changes_the_pens(open_dock, viewer, pair, plots, qtbot):
     open_dock()
     pair[0].measured = values_of([1, 2])
-    qtbot.waitUntil(lambda: "plot_puncta_count_drawing" in plots)
+    qtbot.waitUntil(lambda: "live_puncta_count_drawing" in plots)
     for theme in ("light", "dark"):
         viewer.theme = theme
-        pens = plots["plot_puncta_count_drawing"].pens()
+        pens = plots["live_puncta_count_drawing"].pens()
         assert pens["teacher"].color().name() == palette_of(viewer).teacher
         assert pens["student"].color().name() == palette_of(viewer).student
 
 
-def test_findings_have_verdicts_and_intervals_in_words(open_dock, pair, plots, qtbot, compare):
+def test_seven_verdicts_in_words_and_a_headline(open_dock, pair, qtbot, compare):
     dock = open_dock()
     report = compare(dock)
-    judged = [one for one in report.findings if one.judgement is not None]
-    assert len(judged) > 8
-    for finding in judged:
-        assert said(dock, f"sentence_{finding.id}") == finding.sentence
-        assert said(dock, f"verdict_{finding.id}") == finding.judgement.sentence
-    told = words_of(dock)
-    assert "97.6 % interval" in told
-    assert said(dock, "headline") == report.overall.headline
+    rows = strip_of(dock).rows
+    assert [row.question for row in rows] == list(QUESTIONS)
+    for row in rows:
+        assert row.verdict in ("not asked", *(one.verdict for one in report.findings))
+        assert row.lead is None or row.verdict == row.lead.verdict
+    assert dock.findChild(QLabel, "headline").text() == report.overall.headline
     assert said(dock, "scope") == report.scope
-    assert said(dock, "footer") == report.footer
+    told = "\n".join(row.spoken for row in rows)
+    for word in ("validated", "identical", "true", "safe"):
+        assert not re.search(rf"\b{word}\b", told + words_of(dock), re.IGNORECASE)
+
+
+def test_what_belongs_to_the_whole_is_folded_away(open_dock, pair, qtbot, compare):
+    dock = open_dock()
+    report = compare(dock)
+    footer = dock.findChild(Words, "footer")
+    assert not shown(footer)
+    dock.findChild(QPushButton, "about_fold").click()
+    assert shown(footer)
+    told = words_of(dock)
+    assert report.footer in told
+    assert "97.6 % interval" in told or "Intervals of 97.6 %" in told
     for warning in report.warnings:
         assert warning in told
-    for word in ("validated", "identical", "true", "safe"):
-        assert not re.search(rf"\b{word}\b", told, re.IGNORECASE)
-
-    counted = report.figures.values[0]
-    plot = plots["plot_puncta_count_drawing"]
-    assert plot.legend["student"].startswith(f"#2 student kd: K = {len(counted.student)}")
-    edges, heights = plot.drawn("teacher")
-    np.testing.assert_allclose(
-        heights, 100 * np.histogram(counted.teacher, edges)[0] / len(counted.teacher)
-    )
 
 
-def test_the_chosen_finding_shows_its_plot(open_dock, pair, qtbot, compare):
-    dock = open_dock()
+def test_all_verdicts_are_seen_at_once(make_napari_viewer_proxy, viewer, pair, qtbot, compare):
+    dock = CompareDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Compare", area="right")
+    viewer.window.resize(1280, 720)
+    viewer.window.show()
     compare(dock)
-    for group, plot in (
+    strip, area = strip_of(dock), dock.findChild(QScrollArea)
+    assert area.verticalScrollBar().value() == 0
+
+    def is_seen():
+        bottom = strip.mapTo(area.viewport(), strip.rect().bottomLeft()).y()
+        assert bottom <= area.viewport().height()
+
+    qtbot.waitUntil(is_seen)
+
+
+def test_a_row_that_is_selected_shows_its_plot_and_sentence(open_dock, pair, plots, compare):
+    dock = open_dock()
+    report = compare(dock)
+    strip = strip_of(dock)
+    for question, plot in (
         ("likelihood", "plot_likelihood_drawing_plot"),
-        ("variance", "interval_plot"),
-        ("puncta_count", "plot_puncta_count_drawing_plot"),
+        ("variance", "plot_interval_drawing_plot"),
+        ("task", "plot_threshold_drawing_histogram_plot"),
     ):
-        press(dock, f"finding_{group}")
+        strip.choose(question)
+        assert strip.current.question == question
         visible = [
             one.objectName() for one in dock.findChildren(pyqtgraph.PlotWidget) if shown(one)
         ]
-        assert visible == [plot]
+        assert visible[0] == plot
+        assert said(dock, "sentence").startswith(strip.current.lead.sentence)
+    counted = report.figures.values[0]
+    drawn = next(one for one in dock.findChildren(pyqtgraph.PlotWidget) if shown(one))
+    assert drawn.objectName() == "plot_threshold_drawing_histogram_plot"
+    assert f"K = {len(counted.student)}" in words_of(dock)
 
 
-def test_the_tab_key_goes_from_the_chosen_finding_to_its_plot(open_dock, pair, qtbot, compare):
+def test_the_arrow_keys_go_from_verdict_to_verdict(open_dock, pair, qtbot, compare):
     dock = open_dock()
     compare(dock)
-    for group in ("puncta_count", "likelihood"):
-        press(dock, f"finding_{group}")
-        radio = dock.findChild(QRadioButton, f"finding_{group}")
-        after = radio.nextInFocusChain()
-        while not (shown(after) and after.isEnabled() and after.focusPolicy()):
-            after = after.nextInFocusChain()
-        assert after.objectName() == f"plot_{group}_save"
+    strip = strip_of(dock)
+    strip.choose("mean")
+    strip.setFocus()
+    qtbot.keyClick(strip, Qt.Key.Key_Down)
+    assert strip.current.question == "variance"
+    assert said(dock, "sentence").startswith(strip.current.lead.sentence)
+    item = strip.currentItem()
+    assert item.data(Qt.ItemDataRole.AccessibleTextRole) == strip.current.spoken
+    after = strip.nextInFocusChain()
+    while not (
+        shown(after) and after.isEnabled() and after.focusPolicy() & Qt.FocusPolicy.TabFocus
+    ):
+        after = after.nextInFocusChain()
+    assert after.objectName() in ("next_look", "save_report")
 
 
-def test_another_pair_of_runs_hides_the_findings_of_the_last(
+def test_every_plot_of_a_question_can_be_chosen(open_dock, pair, compare):
+    dock = open_dock()
+    compare(dock)
+    picker = dock.findChild(QComboBox, "plot_picker")
+    for question, expected in (
+        ("variance", {"interval", "spectrum"}),
+        ("task", {"puncta_count", "interval"}),
+        ("diversity", {"modes_of_variation", "samples_in_two_dimensions", "interval"}),
+    ):
+        strip_of(dock).choose(question)
+        keys = [picker.itemData(i) for i in range(picker.count())]
+        assert expected <= set(keys)
+        for place in range(picker.count()):
+            picker.setCurrentIndex(place)
+            picker.activated.emit(place)
+            visible = [one for one in dock.findChildren(pyqtgraph.PlotWidget) if shown(one)]
+            assert visible
+
+
+def test_another_pair_of_runs_hides_the_verdicts_of_the_last(
     open_dock, viewer, pair, qtbot, compare
 ):
     dock = open_dock()
     compare(dock)
     state = session(viewer).state
     state.compare.student = None
-    qtbot.waitUntil(lambda: dock.findChild(QRadioButton, "finding_mean") is None)
+    qtbot.waitUntil(lambda: not shown(strip_of(dock)))
     state.compare.student = pair[1]
-    qtbot.waitUntil(lambda: dock.findChild(QRadioButton, "finding_mean") is not None)
+    qtbot.waitUntil(lambda: shown(strip_of(dock)))
 
 
-def test_the_map_of_a_finding_is_shown_and_hidden(open_dock, viewer, pair, qtbot, compare):
+def test_the_map_of_an_answer_is_shown_and_hidden(open_dock, viewer, pair, qtbot, compare):
     dock = open_dock()
     compare(dock)
     layer = next(layer for layer in viewer.layers if quantity_of(layer) == "sd ratio")
     button = dock.findChild(QPushButton, "show_map")
     assert not shown(button)  # puncta counts have no map
-    press(dock, "finding_variance")
+    strip_of(dock).choose("variance")
     layer.visible = False
     assert button.text().replace("&", "") == "Show map of the sd ratio"
     press(dock, "show_map")
@@ -335,6 +401,199 @@ def test_the_map_of_a_finding_is_shown_and_hidden(open_dock, viewer, pair, qtbot
     assert not layer.visible
     viewer.layers.remove(layer.name)
     assert not button.isEnabled()
+
+
+def test_a_map_of_the_report_is_made_when_it_is_asked_for(open_dock, viewer, pair, qtbot, compare):
+    dock = open_dock()
+    report = compare(dock)
+    strip_of(dock).choose("mean")
+    there = lambda: [one for one in viewer.layers if quantity_of(one) == "map mean_difference"]  # noqa: E731
+    assert not there()
+    press(dock, "show_map")
+    qtbot.waitUntil(lambda: len(there()) == 1)
+    [layer] = there()
+    known = next(one for one in report.figures.maps if one.name == "mean_difference")
+    np.testing.assert_array_equal(layer.data, known.values)
+    np.testing.assert_allclose(layer.scale, pair[0].run.geometry.scale[-2:])
+    press(dock, "show_map")
+    assert not layer.visible
+    with pytest.raises(InputError, match="no map of 'task'"):
+        session(viewer).maps.show("task")
+
+
+def test_a_question_brings_its_statistics(open_dock, viewer, pair, qtbot):
+    dock, state = open_dock(), session(viewer).state.compare
+    picker = dock.findChild(QComboBox, "question")
+    picker.setCurrentIndex(picker.findData("intensity"))
+    picker.activated.emit(picker.currentIndex())
+    assert (state.question, state.statistics) == ("intensity", ("mean_intensity",))
+
+
+def field_of(dock, key, end="high"):
+    return dock.findChild(QDoubleSpinBox, f"tolerance_{key}_{end}")
+
+
+def test_a_limit_that_is_edited_decides(open_dock, viewer, pair, qtbot, compare):
+    dock, state = open_dock(), session(viewer).state.compare
+    fold = dock.findChild(QPushButton, "tolerances_fold")
+    assert fold.text().endswith("Tolerances: defaults")
+    fold.click()
+    qtbot.waitUntil(lambda: field_of(dock, "mean") is not None)
+    assert field_of(dock, "mean").value() == 0.2
+    assert "Set it before you look" in said(dock, "tolerance_said")
+    field_of(dock, "mean").setValue(9.0)
+    qtbot.waitUntil(lambda: "1 set by you" in fold.text())
+    report = compare(dock)
+    assert report["mean"].judgement.limits.high == 9.0
+    assert report["mean"].judgement.origin == "user"
+    qtbot.waitUntil(lambda: "post hoc" in said(dock, "tolerance_said"))
+
+    press(dock, "tolerance_mean_default")
+    assert "mean" not in state.tolerances
+    qtbot.waitUntil(lambda: said(dock, "said").startswith("Settings were changed since"))
+    changed = compare(dock)
+    assert changed["mean"].judgement.limits.high == 0.2
+    assert changed["mean"].judgement.origin == "post hoc"
+
+
+def test_a_limit_that_cannot_be_is_refused_in_words(open_dock, viewer, pair, qtbot):
+    dock, state = open_dock(), session(viewer).state.compare
+    dock.findChild(QPushButton, "tolerances_fold").click()
+    qtbot.waitUntil(lambda: field_of(dock, "variance", "low") is not None)
+    field_of(dock, "variance", "low").setValue(1.1)
+    assert "leaves out 1" in said(dock, "tolerance_refused")
+    assert state.tolerances == {}
+    assert field_of(dock, "variance", "low").value() == 0.8
+
+
+def test_a_known_object_is_found_among_the_layers(open_dock, viewer, pair, qtbot, compare):
+    image = pair[0].run.request.image
+    truth = np.full(image.shape, 5.0, np.float32)
+    place = {"scale": image.scale, "translate": image.translate, "units": image.geometry.units}
+    other = viewer.add_image(truth, name="other", **place)
+    told = {"napari_posterior": {"sample": image.name, "truth": True}}
+    known = viewer.add_image(truth, name="object", metadata=told, **place)
+    dock, state = open_dock(), session(viewer).state.compare
+    assert state.truth.name == known.name
+    picker = dock.findChild(QComboBox, "truth_layer")
+    report = compare(dock)
+    assert "coverage.90" in {one.id for one in report.findings}
+    assert verdicts(dock)["calibration"] != "not asked"
+    picker.setCurrentIndex(0)
+    picker.activated.emit(0)
+    assert state.truth is None
+    viewer.layers.remove(other.name)
+    assert state.truth is None
+
+
+def test_regions_of_a_layer_have_verdicts_of_their_own(open_dock, viewer, pair, qtbot, compare):
+    image = pair[0].run.request.image
+    labels = np.zeros(image.shape, int)
+    labels[:12] = 1
+    viewer.add_labels(
+        labels, name="parts", scale=image.scale, translate=image.translate,
+        units=image.geometry.units,
+    )  # fmt: skip
+    dock, state = open_dock(), session(viewer).state.compare
+    picker = dock.findChild(QComboBox, "region_layer")
+    picker.setCurrentIndex(1)
+    picker.activated.emit(1)
+    assert state.regions.name == "parts"
+    report = compare(dock)
+    assert [one.id for one in report.findings if one.id.startswith("puncta_count@")]
+    table = dock.findChild(FindingTable, "statistics_table")
+    assert any(one.region for one in table.findings)
+    viewer.layers.remove("parts")
+    assert state.regions is None
+
+
+def test_more_samples_are_drawn_for_the_next_look(open_dock, viewer, pair, qtbot, compare):
+    controller, asked = session(viewer).controller, []
+
+    def draw_more(entry, samples):
+        asked.append((entry, samples))
+        entry.run, entry.state = None, "waiting"
+        return entry
+
+    controller.comparing._look._draw_more = draw_more
+    dock = open_dock()
+    compare(dock)
+    button = dock.findChild(QPushButton, "next_look")
+    assert button.text().replace("&", "") == "Next look at K = 16"
+    runs = [one.run for one in pair]
+    press(dock, "next_look")
+    assert asked == [(pair[0], 16), (pair[1], 16)]
+    qtbot.waitUntil(lambda: "K = 16" in said(dock, "said"))
+    assert shown(dock.findChild(QPushButton, "stop"))
+    for entry, run in zip(pair, runs, strict=True):
+        entry.run, entry.state = run, "failed"
+    state = controller.state.compare
+    qtbot.waitUntil(lambda: state.awaited is None)
+    qtbot.waitUntil(lambda: "were not drawn" in said(dock, "failed"))
+
+
+def test_an_experiment_is_offered_with_its_time_and_judged_with_the_rest(
+    open_dock, viewer, pair, qtbot, compare, monkeypatch
+):
+    from napari_posterior.api import experiments
+
+    dock = open_dock()
+    compare(dock)
+    strip_of(dock).choose("dependence")
+    assert verdicts(dock)["dependence"] == "not asked"
+    button = dock.findChild(QPushButton, "run_experiment")
+    assert button.text().startswith("Run the dependence check")
+    done = []
+
+    def check(*runs, on_step, token, device, **options):
+        on_step(1, 4)
+        done.append((runs, device))
+        return ExperimentResult(SimpleNamespace(name="dependence"), (dependence(),))
+
+    monkeypatch.setattr(experiments, "check_dependence", check)
+    state = session(viewer).state.compare
+    press(dock, "run_experiment")
+    qtbot.waitUntil(lambda: bool(state.experiments) and state.state == "done", timeout=60_000)
+    assert done == [((pair[0].run, pair[1].run), "auto")]
+    qtbot.waitUntil(lambda: verdicts(dock)["dependence"] == "preserved")
+
+
+def dependence():
+    evidence = TEvidence(1.0, 0.01, 30)
+    return Finding(
+        id="dependence", title="dependence on the measurement", estimand="", unit="",
+        estimate=1.0, interval=(0.97, 1.03), level=0.976, method="", n_teacher=32, n_student=32,
+        coupled=True, sentence="It follows.", no_difference=1.0, question="dependence",
+        kind="dependence", evidence=evidence, counted="restorations",
+    )  # fmt: skip
+
+
+def test_help_is_put_away_for_good(open_dock, viewer, qtbot):
+    dock = open_dock()
+    lines = dock.findChild(QWidget, "help_compare")
+    assert shown(lines)
+    press(dock, "help_away")
+    assert not shown(lines)
+    again = open_dock()
+    assert not shown(again.findChild(QWidget, "help_compare"))
+
+
+def test_a_comparison_is_declared_from_the_console(viewer, pair, qtbot):
+    ours = session(viewer)
+    job = ours.compare(
+        *pair, question="puncta", tolerances={"puncta_count": "20 %"}, looks=(16, 64)
+    )
+    report = job.result(60)
+    assert report.plan["looks"] == [16, 64]
+    assert report.plan["tolerances"]["preset"] == "puncta"
+    assert report["puncta_count"].judgement.limits.words.startswith("±20 %")
+    assert (ours.state.compare.question, ours.state.compare.looks) == ("puncta", (16, 64))
+    qtbot.waitUntil(lambda: ours.state.compare.report is report)
+    with pytest.raises(InputError, match="no question 'colour'"):
+        ours.compare(*pair, question="colour")
+    with pytest.raises(InputError, match="nothing called 'puncts'"):
+        ours.compare(*pair, tolerances={"puncts": 0.1})
+    assert ours.state.compare.question == "puncta"
 
 
 def test_what_is_measured_is_ticked_in_a_list(open_dock, viewer, pair, qtbot, compare):
@@ -347,11 +606,12 @@ def test_what_is_measured_is_ticked_in_a_list(open_dock, viewer, pair, qtbot, co
     ticks["Mean intensity"].trigger()
     assert state.statistics == ("puncta_count", "mean_intensity")
     assert picker.text() == "puncta count, mean intensity"
-    qtbot.waitUntil(lambda: said(dock, "said").startswith("Press Compare"))
+    qtbot.waitUntil(lambda: said(dock, "said").startswith("Settings were changed since"))
     report = compare(dock)
     assert {"puncta_count", "mean_intensity"} <= {one.id for one in report.findings}
-    find = lambda: dock.findChild(QRadioButton, "finding_mean_intensity")  # noqa: E731
-    qtbot.waitUntil(lambda: find() is not None)
+    table = dock.findChild(FindingTable, "statistics_table")
+    told = {one.id for one in table.findings}
+    assert {"puncta_count", "mean_intensity", "mean_intensity.spread"} <= told
 
 
 def test_a_statistic_defined_in_the_console_is_in_the_list(
@@ -437,7 +697,7 @@ def test_a_comparison_tells_how_far_it_is_and_can_be_cancelled(
     assert shown(bar)
     assert bar.value() == 10
     assert not dock.findChild(QPushButton, "compare").isEnabled()
-    press(dock, "cancel")
+    press(dock, "stop")
     qtbot.waitUntil(dock.findChild(QPushButton, "compare").isEnabled)
     assert session(viewer).state.compare.state == "cancelled"
     assert not shown(bar)
@@ -493,12 +753,19 @@ def test_no_text_is_clipped(make_napari_viewer_proxy, pair, viewer, qtbot, compa
     viewer.window.resize(1280, 720)
     docked.setFixedWidth(width)
     viewer.window.show()
+    assert shown(dock.findChild(QWidget, "help_compare"))
+
+    def fits():
+        assert clipped(dock) == []
+
+    qtbot.waitUntil(fits)
     compare(dock)
-    pair[0].measured = values_of([1, 2])
     area = dock.findChild(QScrollArea)
-    for group in ("mean", "puncta_count", "likelihood"):
-        press(dock, f"finding_{group}")
-        qtbot.waitUntil(lambda: not clipped(dock))
+    for fold in ("tolerances_fold", "about_fold"):
+        dock.findChild(QPushButton, fold).click()
+    for question in ("mean", "task", "calibration"):
+        strip_of(dock).choose(question)
+        qtbot.waitUntil(fits)
         assert area.widget().width() <= area.viewport().width()
 
 

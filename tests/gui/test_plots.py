@@ -16,12 +16,26 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from napari_posterior.checks.finding import Finding
 from napari_posterior.checks.page.bins import shared_edges
+from napari_posterior.checks.page.chart import (
+    Axis,
+    Chart,
+    Dots,
+    Level,
+    Line,
+    Ribbon,
+    Steps,
+    Zone,
+)
+from napari_posterior.checks.verdicts.tolerances import Limits
+from napari_posterior.checks.verdicts.verdict import Judgement
 from napari_posterior.errors import OutputError
 from napari_posterior.widgets.parts import Words
+from napari_posterior.widgets.plots.chart import ChartPlot
 from napari_posterior.widgets.plots.histogram import HistogramPlot
 from napari_posterior.widgets.plots.intervals import IntervalPlot
 from napari_posterior.widgets.plots.pair import Pair, Series
 from napari_posterior.widgets.plots.panel import PlotPanel
+from napari_posterior.widgets.plots.threshold import ThresholdPlot, ThresholdView, read_off
 from napari_posterior.widgets.theme import palette_of
 
 pytestmark = pytest.mark.gui
@@ -92,7 +106,7 @@ def test_a_redraw_takes_a_few_milliseconds(plot, qtbot):
         start = time.thread_time()
         plot.show(pair)
         took.append(time.thread_time() - start)
-    assert median(took) < 0.03
+    assert median(took) < 0.01
 
 
 def test_a_run_without_samples_leaves_the_other_alone(plot):
@@ -243,3 +257,159 @@ def test_an_estimate_is_drawn_beside_no_difference(qtbot, interval):
     assert plot.legend.endswith("Dotted line: no difference, 1.")
     low, high = plot.widget.findChild(pyqtgraph.PlotWidget).getPlotItem().viewRange()[0]
     assert low < 1.0 < 1.21 < high
+
+
+def test_an_estimate_is_drawn_beside_its_limit(qtbot):
+    plot = IntervalPlot()
+    qtbot.addWidget(plot.widget)
+    plot.set_palette(palette("dark"))
+    limits = Limits(0.8, 1.25, "0.8 to 1.25")
+    finding = Finding(
+        id="variance", title="variance ratio", estimand="", unit="", estimate=1.0,
+        interval=(0.9, 1.1), level=0.9, method="", n_teacher=8, n_student=8, coupled=True,
+        sentence="", no_difference=1.0, judgement=Judgement("preserved", "", limits=limits),
+    )  # fmt: skip
+    plot.show(finding)
+    assert "Shaded: your limit, 0.8 to 1.25." in plot.legend
+    items = plot.widget.findChild(pyqtgraph.PlotWidget).getPlotItem().items
+    region = next(one for one in items if isinstance(one, pyqtgraph.LinearRegionItem))
+    assert region.isVisible()
+    assert region.getRegion() == pytest.approx((0.8, 1.25))
+    assert plot.csv().splitlines()[1] == "variance,,1.0,0.9,1.1,0.9,0.8,1.25"
+
+
+def chart(**changes):
+    fields = {
+        "name": "spectrum",
+        "title": "variance ratio",
+        "caption": "Coarse is left.",
+        "x": Axis("cycles per um", 0.1, 10.0, log=True),
+        "y": Axis("variance ratio", 0.5, 2.0, log=True),
+        "marks": (
+            Zone("limit", 0.8, 1.25),
+            Level("none", 1.0),
+            Level("none", 5.0, "x", "beyond the optics"),
+            Dots("student", [0.2, 1.0], [0.9, 0.7], [0.8, 0.6], [1.0, 0.8]),
+            Ribbon("floor", [0.2, 1.0], [0.9, 0.9], [1.1, 1.1]),
+            Line("teacher", [0.2, 1.0], [1.0, 1.0]),
+        ),
+        "legend": (("teacher", "#1 teacher"), ("floor", "halves of the teacher")),
+    }
+    return Chart(**{**fields, **changes})
+
+
+class TestChart:
+    @pytest.fixture
+    def drawn(self, qtbot):
+        plot = ChartPlot()
+        qtbot.addWidget(plot.widget)
+        plot.set_palette(palette("dark"))
+        plot.show(chart())
+        return plot
+
+    def test_points_lie_where_a_logarithmic_axis_puts_them(self, drawn):
+        items = drawn.canvas.getPlotItem().items
+        dots = next(one for one in items if isinstance(one, pyqtgraph.ScatterPlotItem))
+        np.testing.assert_allclose(10 ** dots.getData()[0], [0.2, 1.0])
+        np.testing.assert_allclose(10 ** dots.getData()[1], [0.9, 0.7])
+        (left, right), (bottom, top) = drawn.canvas.getPlotItem().viewRange()
+        np.testing.assert_allclose([10**left, 10**right, 10**bottom, 10**top], [0.1, 10, 0.5, 2])
+
+    def test_words_name_axes_curves_and_bands(self, drawn):
+        assert drawn.axes == ("cycles per um", "variance ratio")
+        assert drawn.legend == {"teacher": "#1 teacher"}
+        assert drawn.caption == "Coarse is left. Band: halves of the teacher."
+
+    def test_another_chart_and_another_theme_replace_what_was_drawn(self, drawn):
+        count = len(drawn.canvas.getPlotItem().items)
+        drawn.set_palette(palette("light"))
+        assert len(drawn.canvas.getPlotItem().items) == count
+        steps = Steps("teacher", [0, 1, 2], [0.2, 0.8])
+        drawn.show(chart(marks=(steps,), x=Axis("rank", 0.0, 2.0), y=Axis("share", 0.0, 1.0)))
+        [item] = drawn.canvas.getPlotItem().items
+        np.testing.assert_allclose(item.getData()[1], [0, 0.2, 0.8, 0])
+
+    def test_its_numbers_are_a_table(self, drawn):
+        rows = list(csv.DictReader(drawn.csv().splitlines()))
+        first = next(row for row in rows if row["what"] == "student")
+        assert (first["cycles per um"], first["variance ratio"]) == ("0.2", "0.9")
+        assert (first["low"], first["high"]) == ("0.8", "1.0")
+
+
+def curve(**changes):
+    thresholds = [2.0, 4.0, 8.0]
+    found = {"thresholds": thresholds, "unit": "photoelectrons/px", "chosen": 4.0}
+    for role, values in (("teacher", [80.0, 40.0, 20.0]), ("student", [60.0, 30.0, 20.0])):
+        found[role] = {
+            "value": values, "low": [v - 2 for v in values], "high": [v + 2 for v in values],
+        }  # fmt: skip
+    return {**found, **changes}
+
+
+class TestThreshold:
+    def view(self, **changes):
+        shown = chart(name="threshold_curve", x=Axis("amplitude", 2.0, 8.0, log=True))
+        return ThresholdView(curve(**changes), shown, counts())
+
+    @pytest.fixture
+    def drawn(self, qtbot):
+        plot = ThresholdPlot()
+        qtbot.addWidget(plot.widget)
+        plot.set_palette(palette("dark"))
+        plot.show(self.view())
+        plot.widget.show()
+        return plot
+
+    def test_it_begins_at_the_declared_threshold(self, drawn):
+        assert drawn.threshold == 4.0
+        assert "Above 4.00 photoelectrons/px: teacher 40.0 (38.0 to 42.0)" in drawn.words
+        assert "−25 %" in drawn.words
+        assert "Exploratory" not in drawn.words
+        assert not drawn.back.isVisible()
+
+    def test_dragging_reads_the_curve_and_says_that_it_is_exploratory(self, drawn):
+        drawn.line.setValue(np.log10(2.0))
+        assert drawn.threshold == pytest.approx(2.0)
+        assert "teacher 80.0" in drawn.words
+        assert "Exploratory: the verdict stays with the declared threshold." in drawn.words
+        assert "bars above are those of the declared one" in drawn.words
+        drawn.back.click()
+        assert drawn.threshold == 4.0
+        assert drawn.line.value() == pytest.approx(np.log10(4.0))
+
+    def test_it_does_not_leave_the_curve(self, drawn):
+        drawn.move_to(100.0)
+        assert drawn.threshold == 8.0
+
+    def test_the_arrow_keys_move_it(self, drawn, qtbot):
+        qtbot.keyClick(drawn.widget, Qt.Key.Key_Right)
+        assert drawn.threshold == pytest.approx(4.2)
+
+    def test_between_two_points_it_is_read_off_along_the_logarithm(self):
+        found = read_off(curve(), np.sqrt(8.0))
+        assert found["teacher"] == pytest.approx((60.0, 58.0, 62.0))
+
+    def test_the_bars_move_where_counts_were_kept(self, drawn):
+        kept = {"teacher": [[9, 9], [4, 5], [1, 2]], "student": [[8, 8], [3, 4], [0, 1]]}
+        drawn.show(self.view(counts=kept))
+        drawn.move_to(7.9)
+        assert drawn.histogram.legend["teacher"].startswith("#1 teacher-8: K = 2, mean ▼ 1.50")
+        assert "bars above" not in drawn.words
+        drawn.reset()
+        assert "mean ▼ 42.5" in drawn.histogram.legend["teacher"]
+
+    def test_moving_it_takes_less_than_ten_milliseconds(self, drawn):
+        generator = np.random.default_rng(0)
+        kept = {role: generator.poisson(40, (3, 256)) for role in ("teacher", "student")}
+        drawn.show(self.view(counts=kept))
+        took = []
+        for threshold in np.geomspace(2.0, 8.0, 20):
+            start = time.thread_time()
+            drawn.move_to(float(threshold))
+            took.append(time.thread_time() - start)
+        assert median(took) < 0.01
+
+    def test_the_curve_is_a_table(self, drawn):
+        rows = list(csv.DictReader(drawn.csv().splitlines()))
+        assert [float(row["threshold, photoelectrons/px"]) for row in rows] == [2.0, 4.0, 8.0]
+        assert [float(row["student mean"]) for row in rows] == [60.0, 30.0, 20.0]

@@ -6,7 +6,7 @@ import tifffile
 
 pytestmark = pytest.mark.gui
 
-SAMPLES = ("puncta", "filaments", "nuclei")
+SAMPLES = ("puncta", "filaments", "membranes", "nuclei")
 
 
 @pytest.fixture

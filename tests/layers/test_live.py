@@ -262,3 +262,34 @@ def test_previews_of_a_large_stack_are_held_one_plane_at_a_time(
     live.add_preview(1, 0, image(3))
     live.drop_preview()
     assert np.isnan(stack[1]).all()
+
+
+@pytest.mark.parametrize("limit", [1, 2**30])
+def test_run_that_is_gone_on_with_keeps_its_layers_and_shows_what_it_holds(
+    viewer, stored_run, asked, monkeypatch, limit
+):
+    monkeypatch.setattr(live_module, "MEMORY_LIMIT", limit)
+    run = stored_run(samples=3)
+    before = LiveRun(viewer, run.request, limits=LIMITS, folder=run.path)
+    before.finish(run_layers(run))
+    layers, count = before.layers, len(viewer.layers)
+
+    request = asked(run.image, samples=5)
+    stack = live_module.begun_stack(request, run.path, (0, 1, 2))
+    live = LiveRun(
+        viewer,
+        request,
+        limits=LIMITS,
+        folder=run.path,
+        stack=stack,
+        drawn=(0, 1, 2),
+        layers=layers,
+    )
+    assert len(viewer.layers) == count
+    data = layers["samples"].data
+    assert data.shape[0] == 5
+    np.testing.assert_array_equal(np.asarray(data[:3]), np.array(run.samples))
+    assert np.isnan(np.asarray(data[3:])).all()
+    assert live.newest is None
+    live.add_preview(1, 0, np.zeros(run.request.image.shape, np.float32))
+    np.testing.assert_array_equal(np.asarray(data[1]), run.samples[1])

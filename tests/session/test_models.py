@@ -41,7 +41,7 @@ def test_a_model_that_cannot_be_used_says_why(tiny_model, tmp_path):
 @pytest.mark.parametrize(
     ("name", "enabled", "values", "reason"),
     [
-        ("teacher", True, range(1, 513), "3 steps are the reference"),
+        ("teacher", True, range(1, 513), "3 steps of Heun are the reference"),
         ("flow", True, (1, 2), "was distilled for 1 or 2 steps"),
         ("kd", False, (1,), "was distilled for 1 step and takes no other number"),
         ("mse", False, (1,), "is a point estimate"),
@@ -115,7 +115,7 @@ def test_the_cost_is_known_after_something_was_measured(tiny):
     info = tiny.sampler("teacher").info()
     cost = estimate_cost(info, **options, rates=rates)
     assert (cost.calls_per_sample, cost.seconds) == (10, None)
-    assert cost.sentence == "10 calls a sample, time known after the first run, 1.28 MB of samples"
+    assert cost.sentence == "10 calls a sample, time not known yet, 1.28 MB of samples"
     rates.learn("tiny", "cpu", "float32", pixel_calls=8e5, seconds=5.0)
     cost = estimate_cost(info, **options, rates=rates)
     assert cost.seconds == pytest.approx(10.0)

@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
     from napari_posterior.bundles.card import ModelCard
 
-__all__ = ["CACHE_VARIABLE", "Entry", "cache_folder", "entries", "find_model", "list_models"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "MEMORY_VARIABLE",
+    "Entry",
+    "cache_folder",
+    "entries",
+    "find_model",
+    "list_models",
+]
 
 CACHE_VARIABLE = "NAPARI_POSTERIOR_CACHE"
+"""Environment variable that names the user's cache folder."""
+
+MEMORY_VARIABLE = "NAPARI_POSTERIOR_MEMORY_SHARE"
+"""Environment variable with the part of the free memory that a network call may take."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,9 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
 def _bundle_folders(root: Path) -> list[Path]:
     try:
-        return sorted(path for path in root.iterdir() if (path / CARD_FILE).is_file())
+        # hidden ones are being imported or removed
+        visible = (path for path in root.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in visible if (path / CARD_FILE).is_file())
     except OSError:
         # A cache that does not exist or cannot be read holds no bundles.
         return []

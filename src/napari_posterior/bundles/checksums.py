@@ -9,7 +9,7 @@ from napari_posterior.bundles.card import FileRecord
 from napari_posterior.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["check_files", "file_record", "find_problems"]
@@ -34,10 +34,27 @@ def file_record(path: Path) -> FileRecord:
     return FileRecord(sha256=digest.hexdigest(), size=size)
 
 
-def find_problems(folder: Path, files: Mapping[str, FileRecord]) -> list[str]:
-    """Compare a folder with the checksums of its card; return one phrase for each problem."""
+def find_problems(
+    folder: Path,
+    files: Mapping[str, FileRecord],
+    *,
+    on_file: Callable[[str], object] | None = None,
+) -> list[str]:
+    """Compare a folder with the checksums of its card; return one phrase for each problem.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle.
+    files : mapping of str to FileRecord
+        What its card says.
+    on_file : callable, optional
+        Gets the name of every file before it is read; what it raises ends the comparison.
+    """
     problems = []
     for name, expected in sorted(files.items()):
+        if on_file is not None:
+            on_file(name)
         path = folder / name
         try:
             found = file_record(path)

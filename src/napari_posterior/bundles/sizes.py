@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import torch
 
+from napari_posterior.bundles.catalogue import MEMORY_VARIABLE
+
 if TYPE_CHECKING:
     from napari_posterior.bundles.speed import Rate
 
-__all__ = ["Sizes", "choose_batch", "choose_tile"]
+__all__ = ["Sizes", "choose_batch", "choose_tile", "memory_share"]
 
 _SHARE: Final = 0.5
-"""Part of the free memory that a network call may take."""
+"""Part of the free memory that a network call may take, where the user does not say."""
+
+_SHARES: Final = (0.05, 0.95)
 
 _MOST_BYTES: Final = {"cpu": 2**29}
 """Most memory of a network call in bytes: on a CPU a larger one is not faster."""
@@ -51,7 +56,7 @@ class Sizes:
     def most(self) -> int:
         """Pixels that a call may have at most."""
         limit = _MOST_BYTES.get(self._kind, self.free)
-        return max(1, int(min(limit, _SHARE * self.free) / self.rate.bytes))
+        return max(1, int(min(limit, memory_share() * self.free) / self.rate.bytes))
 
     @property
     def at_once(self) -> int:
@@ -61,6 +66,18 @@ class Sizes:
     @property
     def _kind(self) -> str:
         return torch.device(self.device).type
+
+
+def memory_share() -> float:
+    """Return the part of the free memory that a network call may take, 0.05 to 0.95.
+
+    The environment variable ``NAPARI_POSTERIOR_MEMORY_SHARE`` sets it; a half by default.
+    """
+    try:
+        given = float(os.environ[MEMORY_VARIABLE])
+    except (KeyError, ValueError):
+        return _SHARE
+    return min(max(given, _SHARES[0]), _SHARES[1]) if math.isfinite(given) else _SHARE
 
 
 def choose_tile(sizes: Sizes, shape: tuple[int, int], *, halo: int) -> int | None:

@@ -17,6 +17,7 @@ from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.physics.camera import Camera, Levels
 from napari_posterior.physics.psf import Psf
 from napari_posterior.physics.records import from_record
+from napari_posterior.session.axes import parse_axes, write_axes
 from napari_posterior.session.models import ImageChoice
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def image_choice(
     region: Region = "whole",
     shapes: Shapes | None = None,
     viewer: ViewerModel | None = None,
+    axes: str | None = None,
 ) -> ImageChoice:
     """Say what would be restored of a layer; to be called in the main thread.
 
@@ -81,6 +83,8 @@ def image_choice(
         Holds the rectangle.
     viewer : viewer, optional
         Whose sliders say which plane.
+    axes : str, optional
+        Names of the axes, such as ``"TZYX"``, where the labels of the layer are missing or wrong.
 
     Returns
     -------
@@ -89,13 +93,14 @@ def image_choice(
     in_main_thread("a layer is looked at")
     layer, shapes, viewer = unwrapped(layer), unwrapped(shapes), unwrapped(viewer)
     name = str(layer.name)
-    part, words, problem = None, "", ""
+    part, words, problem, taken = None, "", "", ""
     try:
         refuse_unfit(_image_layer(layer))
-        part = LayerPart.of(layer)
-        words = _words(part)
+        names = None if axes is None else parse_axes(axes, int(layer.ndim))
+        part = LayerPart.of(layer, axes=names)
+        words, taken = _words(part), write_axes(part.outline().geometry.axes)
         if region != "whole":
-            part = LayerPart.of(layer, _slices(layer, region, shapes, viewer))
+            part = LayerPart.of(layer, _slices(layer, region, shapes, viewer), axes=names)
             words = _words(part)
         check_image(_stand_in(part, layer.dtype))
     except PosteriorError as error:
@@ -118,6 +123,7 @@ def image_choice(
         words=words,
         read=read,
         problem=problem,
+        axes=taken,
     )
 
 
@@ -200,7 +206,7 @@ def _key(layer: Any, part: LayerPart | None) -> Hashable:
     if part is None:
         return (layer.unique_id,)
     slices = tuple((one.start, one.stop) for one in part.part)
-    return layer.unique_id, id(part.data), slices
+    return layer.unique_id, id(part.data), slices, part.axis_labels
 
 
 def _stand_in(part: LayerPart, dtype: Any) -> Image:
@@ -229,9 +235,9 @@ def _words(part: LayerPart) -> str:
         if axis in steps and steps[axis][1] != _PIXEL:
             words.append(f"{kind} {_number(*steps[axis])}")
     words += _taken(part, geometry.axes)
-    planes = math.prod(shape[:-2])
+    planes = " x ".join(str(size) for size in shape[:-2] if size > 1)
     told = ", ".join(words)
-    return f"{told}: {planes} planes, restored separately" if planes > 1 else told
+    return f"{told}: {planes} planes, restored separately" if planes else told
 
 
 def _pixel_size(y: tuple[float, str], x: tuple[float, str]) -> str:

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pint
 
 from napari_posterior.errors import InputError
 from napari_posterior.image import SAMPLE_AXIS, as_image
 from napari_posterior.image.check import refuse_colour
 from napari_posterior.layers.names import quantity_of
+from napari_posterior.layers.units import in_units_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LayerPart",
-    "in_units_of",
     "plane_at",
     "rectangle_of",
     "refuse_unfit",
@@ -60,10 +59,17 @@ class LayerPart:
     source: Any
 
     @classmethod
-    def of(cls, layer: ImageLayer, part: Sequence[slice] | None = None) -> LayerPart:
+    def of(
+        cls,
+        layer: ImageLayer,
+        part: Sequence[slice] | None = None,
+        *,
+        axes: Sequence[str] | None = None,
+    ) -> LayerPart:
         """Take ``layer.data[part]``, by default all; in the main thread.
 
-        The slices start at 0 or more and have no step.
+        The slices start at 0 or more and have no step. `axes` name the axes where the labels of
+        the layer do not.
         """
         shape = _shape(layer)
         given = [slice(None)] * len(shape) if part is None else part
@@ -73,7 +79,7 @@ class LayerPart:
             np.array(layer.scale, float),
             np.array(layer.translate, float),
             tuple(layer.units),
-            tuple(layer.axis_labels),
+            tuple(layer.axis_labels if axes is None else axes),
             str(layer.name),
             layer.source,
         )
@@ -221,15 +227,3 @@ def _full_resolution(layer: ImageLayer) -> Any:
 
 def _shape(layer: ImageLayer) -> tuple[int, ...]:
     return tuple(int(size) for size in _full_resolution(layer).shape)
-
-
-def in_units_of(wanted: Any, given: Any) -> float:
-    """Return the factor between two units; 1 where they measure different things.
-
-    napari draws such layers over each other by their numbers.
-    """
-    registry = pint.get_application_registry()
-    try:
-        return float(registry.Quantity(1.0, given).to(wanted).magnitude)
-    except pint.errors.DimensionalityError:
-        return 1.0

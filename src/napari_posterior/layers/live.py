@@ -15,7 +15,7 @@ from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.runs.stack import SampleStack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_posterior.layers.out import LayerData
     from napari_posterior.runs.request import RestoreRequest
 
-__all__ = ["MEMORY_LIMIT", "GrowingStack", "LiveRun", "empty_stack"]
+__all__ = ["MEMORY_LIMIT", "GrowingStack", "LiveRun", "begun_stack", "empty_stack"]
 
 MEMORY_LIMIT: Final = 2**30
 """Bytes up to which the samples of a run that is drawn are held in memory."""
@@ -106,6 +106,35 @@ def empty_stack(request: RestoreRequest, folder: Path | None = None) -> np.ndarr
     return GrowingStack(folder, request.samples, image.geometry, image.shape)
 
 
+def begun_stack(
+    request: RestoreRequest, folder: Path, drawn: Sequence[int]
+) -> np.ndarray | GrowingStack:
+    """Make the stack of a run, with the samples that it holds already: a worker should do it.
+
+    Parameters
+    ----------
+    request : RestoreRequest
+        What is drawn.
+    folder : Path
+        Of the run.
+    drawn : sequence of int
+        Indices of the samples in it.
+
+    Raises
+    ------
+    OSError
+        If one of them cannot be read.
+    """
+    stack = empty_stack(request, folder)
+    there = SampleStack(folder, tuple(drawn), request.image.geometry, request.image.shape)
+    for position, index in enumerate(drawn):
+        if isinstance(stack, np.ndarray):
+            stack[index] = there[position]
+        else:
+            stack.mark(index)
+    return stack
+
+
 class LiveRun:
     """Owns the layers of one run in a viewer, and fills them as samples arrive.
 
@@ -127,7 +156,11 @@ class LiveRun:
     folder : Path, optional
         Of the run.
     stack : ndarray or GrowingStack, optional
-        From `empty_stack`, which makes it here if it is not given.
+        From `begun_stack`; by default an empty one, made here.
+    drawn : iterable of int
+        Indices of the samples that `stack` holds.
+    layers : mapping of str to napari Image layer
+        By what they show, where the run has been shown before: they are gone on with.
 
     Raises
     ------
@@ -144,13 +177,15 @@ class LiveRun:
         label: str | None = None,
         folder: Path | None = None,
         stack: np.ndarray | GrowingStack | None = None,
+        drawn: Iterable[int] = (),
+        layers: Mapping[str, ImageLayer] | None = None,
     ) -> None:
         in_main_thread("the layers of a run are made")
         self._viewer = weakref.ref(unwrapped(viewer))
         self._request = request
         self._label = label or choose_label(viewer.layers, request)
-        self._layers: dict[str, ImageLayer] = {}
-        self._drawn: set[int] = set()
+        self._layers: dict[str, ImageLayer] = dict(layers or {})
+        self._drawn: set[int] = set(drawn)
         self._newest: int | None = None
         self._preview: int | None = None
         self._stale: set[str] = set()
@@ -159,7 +194,10 @@ class LiveRun:
         first: Quantity = "point estimate" if request.role == "point" else "samples"
         data = self._stack[0] if request.role == "point" else self._stack
         look = attributes(request, first, limits, label=self._label, path=folder)
-        self._insert(first, (data, look, "image"))
+        if (there := self._layers.get(first)) is None:
+            self._insert(first, (data, look, "image"))
+        else:
+            self._update(there, data, look)
 
     @property
     def label(self) -> str:

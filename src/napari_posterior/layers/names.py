@@ -26,7 +26,8 @@ KEY: Final = "napari_posterior"
 """Where `Layer.metadata` holds what this package says of a layer."""
 
 Quantity: TypeAlias = Literal[
-    "input", "samples", "mean", "sd", "variance", "point estimate", "residual", "sd ratio"
+    "input", "samples", "mean", "sd", "variance", "point estimate", "residual", "sd ratio",
+    "puncta", "variation",
 ]
 
 _UNITS: Final[dict[str, str]] = {
@@ -38,6 +39,8 @@ _UNITS: Final[dict[str, str]] = {
     "point estimate": "photoelectrons/px",
     "residual": "noise sd",
     "sd ratio": "log2",
+    "puncta": "probability",
+    "variation": "photoelectrons/px",
 }
 
 

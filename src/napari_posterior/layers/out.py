@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-import pint
 
 from napari_posterior.checks import check_comparable
 from napari_posterior.checks.likelihood import residual_map
@@ -27,6 +26,7 @@ from napari_posterior.layers.names import (
     ratio_name,
 )
 from napari_posterior.layers.thread import in_main_thread
+from napari_posterior.layers.units import drawable_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,7 +103,7 @@ def place(geometry: Geometry) -> dict[str, Any]:
     """Return scale, units, position and axis labels of a layer."""
     return {
         "scale": geometry.scale,
-        "units": tuple(_drawable(unit) for unit in geometry.units),
+        "units": tuple(drawable_unit(unit) for unit in geometry.units),
         "translate": geometry.translate,
         "axis_labels": geometry.axes,
     }
@@ -345,12 +345,3 @@ def _pair_metadata(teacher: Run, student: Run) -> dict[str, Any]:
     told = metadata_of(student.request, "sd ratio", **_told(student))
     told[KEY]["teacher"] = metadata_of(teacher.request, "sd ratio", **_told(teacher))[KEY]
     return told
-
-
-def _drawable(unit: str) -> str:
-    """Return a unit that napari can draw: what it does not know counts as pixels."""
-    try:
-        pint.application_registry.Unit(unit)
-    except (pint.errors.PintError, ValueError, TypeError, AttributeError):
-        return "pixel"
-    return unit

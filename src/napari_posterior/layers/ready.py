@@ -13,18 +13,20 @@ import numpy as np
 from napari_posterior.checks.page.pictures import symmetric_limits
 from napari_posterior.errors import PosteriorError
 from napari_posterior.layers.limits import expected_limits, shared_by
-from napari_posterior.layers.live import empty_stack
+from napari_posterior.layers.live import begun_stack
 from napari_posterior.layers.out import (
     RESIDUAL_REACH,
     comparison_layers,
     residual_layer,
     run_layers,
 )
+from napari_posterior.layers.puncta_points import gather_puncta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from napari_posterior.checks.report import Report
     from napari_posterior.image import Image
     from napari_posterior.layers.limits import Limits
     from napari_posterior.layers.live import GrowingStack
@@ -105,6 +107,8 @@ class Comparison:
         Shared by all runs of the image that are known.
     number : int
         Grows with the runs that the limits were chosen from.
+    puncta : LayerData or None
+        The puncta as points, where they were counted.
     """
 
     teacher: Run
@@ -113,6 +117,7 @@ class Comparison:
     residuals: list[LayerData]
     limits: Limits
     number: int
+    puncta: LayerData | None = None
 
 
 @dataclass
@@ -152,7 +157,7 @@ def begin(run: RunInProgress) -> Beginning:
         run.image,
         expected_limits(run.image, run.request),
         _automatic_limits(run.image.data),
-        empty_stack(run.request, run.path),
+        begun_stack(run.request, run.path, run.drawn),
     )
 
 
@@ -179,7 +184,9 @@ def end(run: Run, known: KnownRuns) -> Ending:
     )
 
 
-def compare(teacher: Run, student: Run, known: KnownRuns) -> Comparison:
+def compare(
+    teacher: Run, student: Run, known: KnownRuns, report: Report | None = None
+) -> Comparison:
     """Make what is shown of a comparison: what cannot be made is left out."""
     runs, number = known.add(teacher, student)
     ratio = _or_nothing(partial(comparison_layers, teacher, student))
@@ -190,7 +197,10 @@ def compare(teacher: Run, student: Run, known: KnownRuns) -> Comparison:
         limits = symmetric_limits(values, least=RESIDUAL_REACH)
         for _, look, _ in residuals:
             look["contrast_limits"] = limits
-    return Comparison(teacher, student, ratio or [], residuals, shared_by(runs), number)
+    puncta = (
+        None if report is None else _or_nothing(partial(gather_puncta, report, teacher, student))
+    )
+    return Comparison(teacher, student, ratio or [], residuals, shared_by(runs), number, puncta)
 
 
 def _pair(run: Run, runs: tuple[Run, ...]) -> tuple[Run, Run] | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_posterior.errors import InputError
-from napari_posterior.layers.into import in_units_of
 from napari_posterior.layers.thread import in_main_thread, unwrapped
-from napari_posterior.statistics.regions import Region, region_in_polygon, regions_of_labels
+from napari_posterior.layers.units import in_units_of
+from napari_posterior.statistics.regions import (
+    Region,
+    ellipse_outline,
+    region_in_polygon,
+    regions_of_labels,
+)
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -18,9 +23,6 @@ if TYPE_CHECKING:
     from napari_posterior.runs.run import Run
 
 __all__ = ["regions_of_layer"]
-
-_CORNERS: Final = 90
-"""Corners of the polygon that stands for an ellipse."""
 
 
 def regions_of_layer(layer: Layer, run: Run) -> tuple[Region, ...]:
@@ -65,7 +67,7 @@ def _of_shapes(layer: Any, geometry: Geometry, shape: tuple[int, int]) -> tuple[
     for number, (kind, data) in enumerate(zip(layer.shape_type, layer.data, strict=True), start=1):
         if kind in ("line", "path"):
             continue  # they have no inside
-        corners = _ellipse(np.asarray(data)) if kind == "ellipse" else np.asarray(data)
+        corners = ellipse_outline(np.asarray(data)) if kind == "ellipse" else np.asarray(data)
         world = np.array([layer.data_to_world(corner) for corner in corners])
         pixels = np.stack(
             [_in_pixels(world[:, axis], layer, geometry, axis) for axis in (-2, -1)], axis=1
@@ -104,11 +106,3 @@ def _in_pixels(world: np.ndarray, layer: Any, geometry: Geometry, axis: int) -> 
     """Turn world coordinates of a layer along an axis into pixels of a run."""
     world = world * in_units_of(geometry.units[axis], layer.units[axis])
     return np.asarray((world - geometry.translate[axis]) / geometry.scale[axis])
-
-
-def _ellipse(box: np.ndarray) -> np.ndarray:
-    """Return points of the ellipse in a box of four corners, (_CORNERS, ndim)."""
-    centre = box.mean(axis=0)
-    first, second = (box[1] - box[0]) / 2, (box[3] - box[0]) / 2
-    angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)[:, None]
-    return np.asarray(centre + np.cos(angles) * first + np.sin(angles) * second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from napari_posterior.layers.names import (
     ratio_name,
 )
 from napari_posterior.layers.out import add_layers, attributes, input_layer, share_limits
+from napari_posterior.layers.puncta_points import show_puncta
 from napari_posterior.layers.ready import (
     Beginning,
     Comparison,
@@ -30,6 +31,7 @@ from napari_posterior.layers.thread import in_main_thread, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from napari_posterior.session.restore_job import RunInProgress
 
 __all__ = ["ViewerLayers"]
+
+_OWN: Final = ("samples", "point estimate", "mean", "sd", "variance")
+"""What the layers of a run show that need no other run."""
 
 
 class ViewerLayers:
@@ -94,7 +99,16 @@ class ViewerLayers:
             look = attributes(request, "input", limits, path=run.path)
             add_layers(viewer, [(ready.image.data, look, "image")])
         axes = viewer.dims.ndim
-        live = LiveRun(viewer, request, limits=limits, folder=run.path, stack=ready.stack)
+        live = LiveRun(
+            viewer,
+            request,
+            limits=limits,
+            label=self._labels.get(str(run.path)),
+            folder=run.path,
+            stack=ready.stack,
+            drawn=run.drawn,
+            layers=_own_layers(viewer, run.path) if run.drawn else None,
+        )
         self._live[entry] = live
         self._labels[str(run.path)] = live.label
         self._follower.start(live, new_axis=viewer.dims.ndim > axes)
@@ -175,14 +189,25 @@ class ViewerLayers:
             self._follower.stop(live)
             live.remove()
 
+    def remove_run(self, entry: RunEntry) -> bool:
+        """Take away all layers of a run whose folder goes; say whether there were any."""
+        in_main_thread("layers are removed")
+        viewer = self._there()
+        if viewer is None or entry.folder is None:
+            return False
+        layers = _layers_of(viewer, entry.folder)
+        for layer in layers:
+            viewer.layers.remove(layer)
+        return bool(layers)
+
     def gather_comparison(
         self, teacher: Run, student: Run, report: Report | None = None
     ) -> Comparison | None:
-        """Make the sd ratio, both residuals and the limits; in the thread of the job."""
-        return None if self._closed else compare(teacher, student, self._known)
+        """Make the sd ratio, residuals, limits and puncta; in the thread of the job."""
+        return None if self._closed else compare(teacher, student, self._known, report)
 
     def show_comparison(self, teacher: RunEntry, student: RunEntry, gathered: Any) -> None:
-        """Show the sd ratio, hidden residuals, and both runs with the same limits.
+        """Show the sd ratio, puncta, hidden residuals, and both runs with the same limits.
 
         Layers of an earlier comparison of these runs are replaced.
         """
@@ -204,6 +229,8 @@ class ViewerLayers:
             self._compared.add(pair)
             for layer in shown:
                 layer.visible = True
+        if gathered.puncta is not None:
+            show_puncta(viewer, gathered.puncta)
         limits = self._take_limits(runs[0].request, gathered)
         self._share(viewer, runs[0].request, limits)
 
@@ -297,6 +324,21 @@ def _shows(thing: Any) -> tuple[Any, ...]:
     """Return what tells a layer from others: what it shows, and of which runs."""
     told = getattr(thing, "metadata", thing)[KEY]
     return told.get("quantity"), told.get("run"), (told.get("teacher") or {}).get("run")
+
+
+def _layers_of(viewer: ViewerModel, folder: Path) -> list[ImageLayer]:
+    """Return the layers that show the run in a folder; its image belongs to the user."""
+    return [
+        layer
+        for layer in viewer.layers
+        if quantity_of(layer) not in (None, "input") and str(folder) in _shows(layer)[1:]
+    ]
+
+
+def _own_layers(viewer: ViewerModel, folder: Path) -> dict[str, ImageLayer]:
+    """Return the layers that a run has of itself, by what they show."""
+    there = reversed(_layers_of(viewer, folder))
+    return {str(one): layer for layer in there if (one := quantity_of(layer)) in _OWN}
 
 
 def _is_input(layer: Any, request: RestoreRequest) -> bool:

@@ -67,6 +67,7 @@ class Run:
         self._record = read_record(self.path)
         self._indices = stored_samples(self.path)
         self._temporary = temporary
+        self._owner: Run | None = None
         if temporary:
             weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
@@ -112,6 +113,15 @@ class Run:
         Only runs of a teacher have it, and only where it cost little beside the run; else None.
         """
         return self._record.image_check
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the folder goes when nobody uses this run any more."""
+        return self._temporary or (self._owner is not None and self._owner.temporary)
+
+    def keep(self, owner: Run) -> None:
+        """Keep the run alive whose temporary folder this one reads too, having gone on with it."""
+        self._owner = owner
 
     @property
     def seconds(self) -> float:
@@ -238,7 +248,7 @@ class Run:
         The script takes the image from the folder of the run, or, where that is a temporary one,
         from the file that the image was read from.
         """
-        return to_script(self.request, run=None if self._temporary else self.path)
+        return to_script(self.request, run=None if self.temporary else self.path)
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -12,6 +12,7 @@ from napari_posterior.bundles.info import MAX_STEPS, describe, either
 from napari_posterior.bundles.parts import by_sampler, read_parts
 from napari_posterior.bundles.reading import read_card
 from napari_posterior.errors import PosteriorError
+from napari_posterior.sampling.solvers import get_solver
 
 if TYPE_CHECKING:
     import os
@@ -173,15 +174,22 @@ def find_devices() -> tuple[DeviceChoice, ...]:
     import torch
 
     from napari_posterior.bundles.device import describe_device, pick_device
+    from napari_posterior.bundles.memory import memory_words
 
     build = f"torch {torch.__version__}"
     cuda = torch.cuda.is_available()
     mps = torch.backends.mps.is_available()
+    fastest = pick_device("auto")
+
+    def words_of(name: str) -> str:
+        what = describe_device(name).removeprefix(name).strip(" ()")
+        return ", ".join(filter(None, (memory_words(name), what)))
+
     missing = "no GPU was found" if torch.version.cuda else "has no CUDA; install a build with it"
     return (
-        DeviceChoice("auto", True, f"the fastest: {pick_device('auto')}"),
-        DeviceChoice("cpu", True, describe_device("cpu")),
-        DeviceChoice("cuda", cuda, describe_device("cuda") if cuda else f"{build}: {missing}"),
+        DeviceChoice("auto", True, f"{fastest}, {memory_words(fastest)}"),
+        DeviceChoice("cpu", True, words_of("cpu")),
+        DeviceChoice("cuda", cuda, words_of("cuda") if cuda else f"{build}: {missing}"),
         DeviceChoice(
             "mps",
             mps,
@@ -233,7 +241,11 @@ def _step_control(part: PartFiles) -> StepControl:
         return StepControl(True, counts, default, f"{part.name} was distilled for {told} steps.")
     certificate = part.sampler.certificate if isinstance(part.sampler, SolverConfig) else None
     doubt = "" if certificate is None or certificate.certified else f" ({certificate.words})"
+    of = ""
+    if isinstance(part.sampler, SolverConfig):
+        of = f" of {get_solver(part.sampler.solver, part.sampler.eta).title}"
     reason = (
-        f"{default} steps are the reference{doubt}; with any other number it is the teacher only."
+        f"{default} steps{of} are the reference{doubt}; with any other number it is the teacher "
+        "only."
     )
     return StepControl(True, every, default, reason)

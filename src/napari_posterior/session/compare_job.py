@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior.api.progress import time_left
+from napari_posterior.errors import PosteriorError
 from napari_posterior.runs.events import Failed, Finished, Started, StepDone, Warned
 from napari_posterior.session.threaded_job import ThreadedJob
 
@@ -14,9 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from pathlib import Path
 
+    from napari_posterior.checks.experiments.experiment import ExperimentResult
+    from napari_posterior.checks.page.chart import Chart
     from napari_posterior.checks.report import Report
+    from napari_posterior.checks.verdicts.tolerances import Tolerances
     from napari_posterior.runs.events import Event, TerminalEvent
     from napari_posterior.runs.run import Run
+    from napari_posterior.session.comparison_choices import Declared
     from napari_posterior.statistics import Statistic
 
 __all__ = ["ANALYSIS", "CompareJob"]
@@ -35,8 +41,20 @@ class CompareJob(ThreadedJob["Report"]):
         the samples that it holds by then.
     statistics : sequence of str or Statistic
         Computed on every sample.
-    truth : array-like or path, optional
-        The known object.
+    tolerances : Tolerances, optional
+        By default those of the folder.
+    looks : tuple of int, optional
+        From how many samples on it decides.
+    truth : array-like, path or callable, optional
+        The known object, or what returns it; called in the thread of the job.
+    regions : optional
+        As of :func:`napari_posterior.compare`, or what returns them.
+    experiments : sequence of ExperimentResult
+        What was found with new measurements.
+    declared : Declared, optional
+        What `tolerances`, `truth` and `regions` were made of, for those who show the report.
+    names : tuple of str
+        What teacher and student are called in charts.
     keep : callable, optional
         Returns the folder that keeps the tolerances and the looks that were taken; called in the
         thread of the job.
@@ -47,6 +65,10 @@ class CompareJob(ThreadedJob["Report"]):
     ----------
     gathered : object
         What `after` returned; None until then.
+    charts : tuple of Chart
+        Of the report.
+    costs : dict
+        What experiments on these runs would cost, a sentence each, by their name.
     """
 
     doing = "the comparison"
@@ -58,23 +80,41 @@ class CompareJob(ThreadedJob["Report"]):
         student: Run | str | os.PathLike[str],
         *,
         statistics: Sequence[str | Statistic] = ("puncta_count",),
+        tolerances: Tolerances | None = None,
+        looks: tuple[int, ...] | None = None,
         truth: Any = None,
+        regions: Any = None,
+        experiments: Sequence[ExperimentResult] = (),
+        declared: Declared | None = None,
+        names: tuple[str, str] = ("teacher", "student"),
         keep: Callable[[], Path] | None = None,
         title: str = "compare",
         after: Callable[[Report], Any] | None = None,
     ) -> None:
-        names = tuple(one if isinstance(one, str) else one.name for one in statistics)
+        measured = tuple(one if isinstance(one, str) else one.name for one in statistics)
         key: Hashable = (
             "compare",
             _place(teacher),
             _place(student),
-            names,
-            None if truth is None else id(truth),
+            measured,
+            None if tolerances is None else repr(tolerances),
+            None if declared is None else (declared.truth, declared.regions),
+            None if truth is None or declared is not None else id(truth),
+            tuple(one.experiment.name for one in experiments),
         )
         super().__init__(title, lane=ANALYSIS, key=key)
         self._runs = teacher, student
-        self.statistics = names
-        self._statistics, self._truth = tuple(statistics), truth
+        self.statistics, self.declared = measured, declared
+        self._names = names
+        self._options: dict[str, Any] = {
+            "statistics": tuple(statistics),
+            "tolerances": tolerances,
+            "looks": looks,
+            "experiments": tuple(experiments),
+        }
+        self._truth, self._regions = truth, regions
+        self.charts: tuple[Chart, ...] = ()
+        self.costs: dict[str, str] = {}
         self._keep = keep
         self._after = after
         self.gathered: Any = None
@@ -86,6 +126,7 @@ class CompareJob(ThreadedJob["Report"]):
 
     def _work(self, report: Callable[[Event], None]) -> TerminalEvent:
         from napari_posterior.api import compare
+        from napari_posterior.checks.page.charts import plot_report
         from napari_posterior.session.threads import yield_to_others
 
         yield_to_others()
@@ -107,13 +148,16 @@ class CompareJob(ThreadedJob["Report"]):
 
         found = compare(
             *self._runs,
-            statistics=self._statistics,
-            truth=self._truth,
+            **self._options,
+            truth=_read(self._truth),
+            regions=_read(self._regions),
             out=None if self._keep is None else self._keep(),
             write=False,
             on_step=on_step,
         )
         self._token.raise_if_cancelled()
+        self.charts = plot_report(found, names=self._names)
+        self.costs = _costs(*self._runs)
         if self._after is not None:
             self.gathered = self._after(found)
         for message in found.warnings:
@@ -134,3 +178,22 @@ class CompareJob(ThreadedJob["Report"]):
 
 def _place(run: Run | str | os.PathLike[str]) -> Hashable:
     return str(getattr(run, "path", run))
+
+
+def _read(given: Any) -> Any:
+    """Read what was held back for this thread."""
+    return given() if callable(given) else given
+
+
+def _costs(
+    teacher: Run | str | os.PathLike[str], student: Run | str | os.PathLike[str]
+) -> dict[str, str]:
+    """Say what each experiment would cost; one that cannot be done is left out."""
+    from napari_posterior.api.experiments import estimate_cost
+    from napari_posterior.session.experiment_job import EXPERIMENTS
+
+    found: dict[str, str] = {}
+    for name in EXPERIMENTS.values():
+        with suppress(PosteriorError):
+            found[name] = estimate_cost(name, teacher, student)
+    return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_posterior.session.cost import estimate_cost
+from napari_posterior.session.cost import Cost, PairCost, estimate_cost
 from napari_posterior.session.problems import find_model, problems_of
-from napari_posterior.session.submission import chosen_steps, samples_of
+from napari_posterior.session.submission import chosen_steps, samples_of, student_of
 
 if TYPE_CHECKING:
+    from napari_posterior.session.choices import ModelChoice, SamplerChoice
     from napari_posterior.session.cost import Rates
     from napari_posterior.session.models import RestoreState
 
@@ -57,13 +58,28 @@ class Consequences:
             if control is not None and restore.steps not in control.values:
                 restore.steps = None
         restore.problems = problems_of(restore)
-        restore.cost = None
-        if sampler is not None and restore.image is not None and not restore.problems:
-            restore.cost = estimate_cost(
-                sampler.info(chosen_steps(restore, sampler)),
-                samples=samples_of(restore, sampler),
-                shape=restore.image.shape,
-                model=restore.model,
-                device=restore.device,
-                rates=self._rates,
-            )
+        ready = restore.image is not None and not restore.problems
+        restore.cost = self._cost(sampler) if ready and sampler is not None else None
+        restore.pair_cost = self._pair_cost(model) if ready and model is not None else None
+
+    def _pair_cost(self, model: ModelChoice) -> PairCost | None:
+        restore = self._restore
+        name = student_of(restore, model)
+        teacher, student = model.sampler("teacher"), model.sampler(name or "")
+        if name is None or teacher is None or student is None:
+            return None
+        first, second = self._cost(teacher), self._cost(student)
+        return None if first is None or second is None else PairCost(name, first, second)
+
+    def _cost(self, sampler: SamplerChoice) -> Cost | None:
+        restore = self._restore
+        if restore.image is None:
+            return None
+        return estimate_cost(
+            sampler.info(chosen_steps(restore, sampler)),
+            samples=samples_of(restore, sampler),
+            shape=restore.image.shape,
+            model=restore.model,
+            device=restore.device,
+            rates=self._rates,
+        )

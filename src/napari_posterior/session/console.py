@@ -119,7 +119,8 @@ def choose_student(
     if not students:
         raise InputError(f"{title} has no student; choose another model")
     if name is None:
-        return restore.sampler if restore.sampler in students else students[0]
+        wanted = [one for one in (restore.sampler, restore.student) if one in students]
+        return str((wanted or students)[0])
     if name not in students:
         raise InputError(f"{title} has no student {name!r}; choose one of: {', '.join(students)}")
     return name

@@ -11,12 +11,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior.errors import InputError, RunError
+from napari_posterior.session.acquisition import Acquisition
+from napari_posterior.session.aside import Aside, at_once
+from napari_posterior.session.asked import LastAsked
 from napari_posterior.session.compare_job import ANALYSIS
 from napari_posterior.session.comparing import Comparing
 from napari_posterior.session.consequences import Consequences
 from napari_posterior.session.console import choose_student, sampler_of, submit_typed
 from napari_posterior.session.cost import Rates
 from napari_posterior.session.following import RunFollower
+from napari_posterior.session.history import History
+from napari_posterior.session.inspecting import Inspecting
 from napari_posterior.session.layer_side import LayerSide
 from napari_posterior.session.models import ImageChoice, RunEntry, SessionState
 from napari_posterior.session.problems import find_model
@@ -50,6 +55,23 @@ class Controller:
         Where jobs go; by default one that runs them in threads.
     layers : LayerSide, optional
         Shows runs; nothing is shown by default.
+    aside : callable, optional
+        Does what reads or writes files beside a window; by default that is done at once.
+
+    Attributes
+    ----------
+    history : History
+        What can be done with runs that were drawn.
+    acquisition : Acquisition
+        Finds the numbers of camera and PSF.
+    asked : LastAsked
+        The last run or pair, and the comparison that follows it.
+    rates : Rates
+        What network calls take.
+    comparing : Comparing
+        What can be done with the two runs that are chosen for a comparison.
+    inspecting : Inspecting
+        What is looked at: a pixel or a punctum.
     """
 
     def __init__(
@@ -58,14 +80,29 @@ class Controller:
         *,
         queue: JobQueue | None = None,
         layers: LayerSide | None = None,
+        aside: Aside = at_once,
     ) -> None:
         self.state = state or SessionState()
         self.queue = queue or JobQueue()
-        rates = Rates()
+        self.rates = rates = Rates()
         self._runs = RunFollower(self.state, layers=layers, rates=rates, on_end=self._on_end_of_run)
-        self._comparing = Comparing(self.state.compare, queue=self.queue, layers=layers)
         self._consequences = Consequences(self.state.restore, rates=rates)
+        self.acquisition = Acquisition(self.state.restore, self.queue)
         self._asked = 0
+        self.inspecting = Inspecting(self.state, aside)
+        self.history = History(
+            *(self.state, self.queue, self._runs, layers),
+            add_run=self.add_run,
+            forget=self.forget,
+            aside=aside,
+        )
+        self.comparing = Comparing(
+            self.state.compare,
+            queue=self.queue,
+            layers=layers,
+            draw_more=self.history.draw_more,
+        )
+        self.asked = LastAsked(self.state, self.compare, grow=self.history.draw_more)
 
     def is_going_on(self, sampler: str) -> bool:
         """Whether the run of this sampler, with all that is chosen, is drawn or waits already."""
@@ -109,9 +146,13 @@ class Controller:
         image, model = self._ready()
         restore = self.state.restore
         sampler = sampler_of(model, restore.sampler)
-        return self._add(submit_choice(restore, image, model, sampler, hooks=self._runs.hooks))
+        entry = self._add(submit_choice(restore, image, model, sampler, hooks=self._runs.hooks))
+        self.asked.note(entry)
+        return entry
 
-    def run_pair(self, student: str | None = None) -> tuple[RunEntry, RunEntry]:
+    def run_pair(
+        self, student: str | None = None, *, then_compare: bool = False
+    ) -> tuple[RunEntry, RunEntry]:
         """Draw the teacher, then a student, from the same noise and with the same camera.
 
         Where the teacher is cancelled or fails, the student is cancelled.
@@ -120,6 +161,8 @@ class Controller:
         ----------
         student : str, optional
             By default the student that is chosen, else the first of the model.
+        then_compare : bool
+            Compare the two as soon as both have been drawn.
 
         Raises
         ------
@@ -133,7 +176,28 @@ class Controller:
         options: dict[str, Any] = {"read": read_once(image.read), "hooks": self._runs.hooks}
         teacher = submit_choice(restore, image, model, first, **options)
         after = submit_choice(restore, image, model, second, partner=teacher.job, **options)
-        return self._add_pair(teacher, after)
+        pair = self._add_pair(teacher, after)
+        self.asked.note(*pair, then_compare=then_compare)
+        return pair
+
+    def more_samples(self, count: int | None = None) -> tuple[RunEntry, ...]:
+        """Draw more samples of the last run, or of both runs of the last pair.
+
+        Parameters
+        ----------
+        count : int, optional
+            How many more of each; by default as many as are chosen.
+
+        Raises
+        ------
+        InputError, RunError
+            If there is no such run, or it cannot be continued.
+        """
+        return self.asked.draw_more(self.state.restore.samples if count is None else count)
+
+    def look_again(self) -> None:
+        """Work out again what follows from the settings, as after a new rate."""
+        self._consequences.work_out()
 
     def restore(
         self,
@@ -275,18 +339,20 @@ class Controller:
         RunError
             If the same comparison is going on, or the session is closed.
         """
-        return self._comparing.start()
+        return self.comparing.start()
 
     def refresh(self) -> None:
         """Take the snapshots of all jobs into the state; for a timer, between two events."""
         self._runs.refresh()
-        self._comparing.refresh()
+        self.comparing.refresh()
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """End with the viewer: cancel all jobs and wait; return whether all have ended."""
         self._runs.let_go()
-        self._comparing.let_go()
+        self.comparing.let_go()
         self._consequences.let_go()
+        self.asked.let_go()
+        self.history.close()
         return self.queue.close(timeout)
 
     def _ready(self) -> tuple[ImageChoice, ModelChoice]:
@@ -327,5 +393,5 @@ class Controller:
         return entry
 
     def _on_end_of_run(self) -> None:
-        self._comparing.check()
+        self.comparing.check()
         self._consequences.work_out()

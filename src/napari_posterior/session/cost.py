@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_posterior.durations import duration
 from napari_posterior.session.progress import count_of
 
 if TYPE_CHECKING:
     from napari_posterior.bundles.info import SamplerInfo
 
-__all__ = ["Cost", "Rates", "estimate_cost"]
+__all__ = ["Cost", "PairCost", "Rates", "estimate_cost"]
 
 _BYTES = 4  # of a float32
 
@@ -38,11 +39,39 @@ class Cost:
     def sentence(self) -> str:
         """All of it in words: ``"31 calls a sample, about 14 s, 16 MB of samples"``."""
         if self.seconds is None:
-            time = "time known after the first run"
+            time = "time not known yet"
         else:
-            time = f"about {_duration(self.seconds)}"
+            time = f"about {duration(self.seconds)}"
         per_sample = f"{count_of(self.calls_per_sample, 'call')} a sample"
         return f"{per_sample}, {time}, {_size(self.stack_bytes)} of samples"
+
+
+@dataclass(frozen=True)
+class PairCost:
+    """What the runs of teacher and student will cost.
+
+    Attributes
+    ----------
+    student : str
+        Its name.
+    of_teacher, of_student : Cost
+        One after the other.
+    """
+
+    student: str
+    of_teacher: Cost
+    of_student: Cost
+
+    @property
+    def sentence(self) -> str:
+        """Both in words: ``"teacher 47 calls, about 70 s; kd 1 call, about 3 s"``."""
+        parts = (("teacher", self.of_teacher), (self.student, self.of_student))
+        return "; ".join(f"{name} {_calls_and_time(cost)}" for name, cost in parts)
+
+
+def _calls_and_time(cost: Cost) -> str:
+    calls = count_of(cost.calls_per_sample, "call")
+    return calls if cost.seconds is None else f"{calls}, about {duration(cost.seconds)}"
 
 
 class Rates:
@@ -67,6 +96,10 @@ class Rates:
         """
         if pixel_calls > 0 and seconds > 0:
             self._seconds[model, device, precision] = seconds / pixel_calls
+
+    def knows(self, model: str, device: str, precision: str) -> bool:
+        """Whether something was measured."""
+        return (model, device, precision) in self._seconds
 
     def expect(
         self, model: str, device: str, precision: str, *, pixel_calls: float
@@ -106,12 +139,6 @@ def estimate_cost(
         seconds=rates.expect(model, device, info.precision, pixel_calls=float(info.nfe * values)),
         stack_bytes=values * _BYTES,
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _size(count: int) -> str:

@@ -62,7 +62,9 @@ class RunFollower:
     @property
     def hooks(self) -> dict[str, Any]:
         """Arguments of the `RestoreJob` of a run that will be followed."""
+        restore = self._state.restore
         hooks: dict[str, Any] = {"statistics": self._state.compare.statistics}
+        hooks["preview_every"] = restore.preview_seconds if restore.live_preview else None
         if self._layers is not None:
             hooks |= {"before": self._layers.prepare_live, "after": self._layers.gather}
         return hooks

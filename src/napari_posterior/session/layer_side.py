@@ -44,6 +44,10 @@ class LayerSide(Protocol):
         """Take away what was shown of a run that holds nothing."""
         ...
 
+    def remove_run(self, entry: RunEntry) -> bool:
+        """Take away all layers of a run whose folder goes; say whether there were any."""
+        ...
+
     def gather_comparison(self, teacher: Run, student: Run, report: Report) -> Any:
         """Make what `show_comparison` needs; in the thread of the job."""
         ...

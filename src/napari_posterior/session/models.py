@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from psygnal import SignalGroupDescriptor
 from psygnal.containers import EventedList
@@ -18,15 +18,19 @@ from napari_posterior.session.choices import DeviceChoice, ModelChoice, StepCont
 from napari_posterior.session.progress import JobState, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
     from pathlib import Path
 
+    from napari_posterior.checks.experiments.experiment import ExperimentResult
+    from napari_posterior.checks.page.chart import Chart
     from napari_posterior.checks.report import Report
     from napari_posterior.image import Image
     from napari_posterior.physics.camera import Camera
     from napari_posterior.runs.run import Run
     from napari_posterior.session.compare_job import CompareJob
-    from napari_posterior.session.cost import Cost
+    from napari_posterior.session.comparison_choices import Declared, LayerChoice
+    from napari_posterior.session.cost import Cost, PairCost
+    from napari_posterior.session.experiment_job import ExperimentJob
     from napari_posterior.session.restore_job import RestoreJob
     from napari_posterior.session.statistic_choices import StatisticChoice
     from napari_posterior.session.watch import SampleValues
@@ -59,6 +63,8 @@ class ImageChoice:
         Returns the image; called in the thread of a job.
     problem : str
         Why it cannot be restored; empty if it can.
+    axes : str
+        Names of the axes as they are taken: ``"TZYX"``; empty where it is not known.
     """
 
     name: str
@@ -67,13 +73,14 @@ class ImageChoice:
     words: str
     read: Callable[[], Image] = field(compare=False, repr=False)
     problem: str = ""
+    axes: str = ""
 
 
 @dataclass
 class RestoreState:
     """What will be restored, how, and what it will cost.
 
-    The fields after `device` follow from the others; the controller sets them.
+    The fields after `preview_seconds` follow from the others; the controller sets them.
 
     Attributes
     ----------
@@ -95,6 +102,16 @@ class RestoreState:
         How many draws, and of which noise.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    axes : dict of Hashable to str
+        Axes that the user gave for layers whose labels are missing or wrong, by layer.
+    student : str or None
+        Which student is drawn beside the teacher; None: the one that is chosen, else the first.
+    then_compare : bool
+        Whether teacher and student, drawn from a window, are compared as soon as both are there.
+    live_preview : bool
+        Whether a sample is shown while it is drawn.
+    preview_seconds : float
+        Least time between two previews, where five a second are too many.
     models : tuple of ModelChoice
         What there is.
     devices : tuple of DeviceChoice
@@ -103,6 +120,11 @@ class RestoreState:
         Which steps can be chosen for this sampler, and why no others.
     cost : Cost or None
         Of the run as it is set; None where something is missing.
+    pair_cost : PairCost or None
+        Of the teacher and of the student beside it; None where something is missing.
+    outlook : tuple of str
+        What of the image lies outside the range that the model was trained on, one sentence each;
+        worked out beside the window, a moment later.
     problems : tuple of str
         What keeps the run from starting, one clear sentence each.
     """
@@ -118,6 +140,11 @@ class RestoreState:
     samples: int = DEFAULT_SAMPLES
     seed: int = 0
     device: str = "auto"
+    axes: dict[Hashable, str] = field(default_factory=dict)
+    student: str | None = None
+    then_compare: bool = True
+    live_preview: bool = True
+    preview_seconds: float = 0.0
     models: tuple[ModelChoice, ...] = ()
     devices: tuple[DeviceChoice, ...] = (
         DeviceChoice("auto", True, "the fastest"),
@@ -125,6 +152,8 @@ class RestoreState:
     )
     step_control: StepControl | None = None
     cost: Cost | None = None
+    pair_cost: PairCost | None = None
+    outlook: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -163,6 +192,10 @@ class RunEntry:
     measured : tuple of SampleValues
         Numbers of the samples drawn so far, as a report gives them; empty for a point estimate
         and for a run that was opened from disk.
+    busy : str
+        What is being done with its folder, in words; empty if nothing is.
+    saved : Path or None
+        Where a copy of it lies, as it is now.
     """
 
     number: int
@@ -178,6 +211,8 @@ class RunEntry:
     folder: Path | None = None
     run: Run | None = None
     measured: tuple[SampleValues, ...] = ()
+    busy: str = ""
+    saved: Path | None = None
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(equality_operators=_BY_IDENTITY)
 
@@ -195,20 +230,38 @@ class CompareState:
     ----------
     teacher, student : RunEntry or None
         The runs.
+    question : str
+        Name of the preset that says what decides.
     statistics : tuple of str
         Computed on every sample.
+    tolerances : mapping
+        Limits by id of a finding, where they are not the defaults; see `Tolerance.read`.
+    looks : tuple of int or None
+        From how many samples on it decides; None for what is usual.
+    truth, regions : LayerChoice or None
+        The known object, and where statistics are measured beside the whole image.
     offered : tuple of StatisticChoice
         The statistics that there are.
-    job : CompareJob or None
-        The comparison that runs, or the last one.
+    job : CompareJob, ExperimentJob or None
+        The comparison or experiment that runs, or the last one.
     state : str
         State of that job.
     progress : Progress
         How far it is.
     compared : tuple of RunEntry or None
         The runs that `report` is of; they need not be those that are chosen now.
-    measured : tuple of str
-        The statistics that `report` holds.
+    declared : Declared or None
+        What was declared for `report`.
+    charts : tuple of Chart
+        Of `report`.
+    costs : mapping
+        What experiments on the runs of `report` would cost, a sentence each, by their name.
+    experiments : tuple of ExperimentResult
+        What was found with new measurements for these two runs.
+    next_look : int or None
+        Samples of the smaller run at which `report` would be decided next.
+    awaited : int or None
+        The look for which samples are being drawn.
     report : Report or None
         The last result.
     problem : str
@@ -217,13 +270,23 @@ class CompareState:
 
     teacher: RunEntry | None = None
     student: RunEntry | None = None
+    question: str = "restoration"
     statistics: tuple[str, ...] = ("puncta_count",)
+    tolerances: Mapping[str, Any] = field(default_factory=dict)
+    looks: tuple[int, ...] | None = None
+    truth: LayerChoice | None = None
+    regions: LayerChoice | None = None
     offered: tuple[StatisticChoice, ...] = ()
-    job: CompareJob | None = None
+    job: CompareJob | ExperimentJob | None = None
     state: JobState = "idle"
     progress: Progress = field(default_factory=Progress)
     compared: tuple[RunEntry, RunEntry] | None = None
-    measured: tuple[str, ...] = ()
+    declared: Declared | None = None
+    charts: tuple[Chart, ...] = ()
+    costs: Mapping[str, str] = field(default_factory=dict)
+    experiments: tuple[ExperimentResult, ...] = ()
+    next_look: int | None = None
+    awaited: int | None = None
     report: Report | None = None
     problem: str = "Choose a run of the teacher and one of a student."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_posterior.runs.cancel import RunCancelledError
-from napari_posterior.runs.events import Cancelled, Failed, Finished, SampleDone, Warned
+from napari_posterior.runs.events import Cancelled, Failed, Finished, Preview, SampleDone, Warned
 from napari_posterior.session.threaded_job import ThreadedJob
 
 if TYPE_CHECKING:
@@ -52,11 +53,14 @@ class RunInProgress:
         What was asked for, with camera, steps and device settled.
     image : Image
         What is restored.
+    drawn : tuple of int
+        Indices of the samples that are there already, of a run that is gone on with.
     """
 
     path: Path
     request: RestoreRequest
     image: Image
+    drawn: tuple[int, ...] = ()
 
     @property
     def role(self) -> Role:
@@ -82,6 +86,8 @@ class RestoreJob(ThreadedJob["Run"]):
         What is asked for.
     out, resume, overwrite
         As in :func:`napari_posterior.restore`; folders are taken as they are.
+    owner : Run, optional
+        The run that is gone on with, kept as long as the result: its folder may be temporary.
     title : str, optional
         For a list of jobs.
     key : Hashable, optional
@@ -95,6 +101,9 @@ class RestoreJob(ThreadedJob["Run"]):
     before, after : callable, optional
         Make what a window will show of the run, in the thread of the job: `before` gets the run
         that begins and fills `ready`, `after` the run that holds samples and fills `gathered`.
+    preview_every : float, optional
+        Least time in seconds between two previews of a sample that is being drawn; None for none.
+        They are for a window, and so only where there is `before`.
 
     Attributes
     ----------
@@ -114,12 +123,14 @@ class RestoreJob(ThreadedJob["Run"]):
         out: Path | None = None,
         resume: Path | None = None,
         overwrite: bool = False,
+        owner: Run | None = None,
         title: str | None = None,
         key: Hashable = None,
         partner: RestoreJob | None = None,
         statistics: Sequence[str | Statistic] = (),
         before: Callable[[RunInProgress], Any] | None = None,
         after: Callable[[Run], Any] | None = None,
+        preview_every: float | None = 0.0,
     ) -> None:
         if key is None:
             key = (_identity(image), str(model), settings, out, resume)
@@ -128,12 +139,14 @@ class RestoreJob(ThreadedJob["Run"]):
         self._image = image
         self._model = model
         self._out, self._resume, self._overwrite = out, resume, overwrite
+        self._owner = owner
         self._live: RunInProgress | None = None
         self._run: Run | None = None
         self._partner, self._statistics = partner, tuple(statistics)
         self._watch: Watch | None = None
         self._measured: tuple[SampleValues, ...] = ()
         self._before, self._after = before, after
+        self._preview_every, self._next_preview = preview_every, 0.0
         self.ready: Any = None
         self.gathered: Any = None
 
@@ -167,7 +180,9 @@ class RestoreJob(ThreadedJob["Run"]):
                 begun = self._begin()
             except RunCancelledError:
                 return Cancelled(0)
-            self._live = RunInProgress(begun.writer.path, begun.job.request, begun.image)
+            writer = begun.writer
+            drawn = tuple(sorted(writer.completed))
+            self._live = RunInProgress(writer.path, begun.job.request, begun.image, drawn)
             if self._before is not None:
                 self.ready = self._before(self._live)
             for message in begun.warnings:
@@ -179,7 +194,8 @@ class RestoreJob(ThreadedJob["Run"]):
                         return
                     if watch is not None and isinstance(event, SampleDone):
                         watch.add(event.index)
-                    report(event)
+                    if not isinstance(event, Preview) or self._is_time_to_show():
+                        report(event)
 
                 sink = _Showing(begun.writer)
                 # previews are for a window, which has something to do before the first sample
@@ -188,17 +204,27 @@ class RestoreJob(ThreadedJob["Run"]):
                     sink=sink,
                     token=self._token,
                     on_event=tell,
-                    previews=self._before is not None,
+                    previews=self._before is not None and self._preview_every is not None,
                 )
                 if watch is not None and watch.behind:
                     self._say("measuring the last samples")
         run = open_written(begun.writer)
+        if run is not None and self._owner is not None:
+            run.keep(self._owner)
         if run is not None and len(run):
             self._look_ahead(run, report)
         # The end is told only when the run is there for those who hear of it.
         self._run = run
         self._outcome = run
         return end
+
+    def _is_time_to_show(self) -> bool:
+        """Whether the last preview is long enough ago."""
+        now = time.monotonic()
+        if now < self._next_preview:
+            return False
+        self._next_preview = now + (self._preview_every or 0.0)
+        return True
 
     def _begin(self) -> Begun:
         """Read image and model, and make the folder of the run."""

@@ -24,6 +24,7 @@ __all__ = [
     "read_once",
     "samples_of",
     "settings_of",
+    "student_of",
     "submit_choice",
 ]
 
@@ -115,6 +116,15 @@ def chosen_steps(restore: RestoreState, sampler: SamplerChoice) -> int | None:
     """Return the steps that were chosen for this sampler; None for those of the model."""
     chosen = restore.steps if sampler.name == restore.sampler else None
     return chosen if sampler.steps.enabled else None
+
+
+def student_of(restore: RestoreState, model: ModelChoice) -> str | None:
+    """Return the student to draw beside the teacher: as chosen, else the first; None without."""
+    students = model.students
+    for name in (restore.sampler, restore.student):
+        if name in students:
+            return name
+    return students[0] if students else None
 
 
 def key_of(restore: RestoreState, image: ImageChoice) -> Hashable:

@@ -1,4 +1,4 @@
-"""The dock *Compare*: what a student keeps of its teacher's samples, as estimates."""
+"""The dock *Compare*: seven verdicts on what a student keeps of its teacher's samples."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from superqt.utils import QSignalThrottler
 
 from napari_posterior.errors import PosteriorError
 from napari_posterior.session.problems import sentence_of
-from napari_posterior.widgets.compare_parts import Choice, Outcome, Plots
+from napari_posterior.widgets.compare_outcome import Outcome
+from napari_posterior.widgets.compare_parts import Choice, LivePlots
 from napari_posterior.widgets.connections import Connections
-from napari_posterior.widgets.parts import Words, column, describe
+from napari_posterior.widgets.first_help import FirstHelp
+from napari_posterior.widgets.parts import Notice, Words, column, describe
 from napari_posterior.widgets.plots.histogram import HistogramPlot
-from napari_posterior.widgets.plots.source import pairs_of, report_of
-from napari_posterior.widgets.theme import ThemeFollower
+from napari_posterior.widgets.plots.source import live_pairs, report_of
+from napari_posterior.widgets.theme import Palette, ThemeFollower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +34,19 @@ _INTERVAL_MS: Final = 100  # between two redraws
 _WIDTH: Final = (340, 380)  # px, least and wished
 
 _EMPTY: Final = (
-    "Compare the samples of a student with those of its teacher on one image: how many puncta each "
-    "shows, how much the samples vary, and how well they explain the measurement.\n\n"
-    "There is no run yet."
+    "Does a fast student keep what its slow teacher says of your image? Seven questions, each with "
+    "a verdict, a number and an interval. There is no run yet."
+)
+
+_HELP: Final = (
+    "1. Choose a run of the teacher and one of a student, or press Make.",
+    "2. Choose your question and, before you look, the differences that do not matter.",
+    "3. Press Compare. Select a verdict to see its plot; more samples settle what is open.",
 )
 
 
 class CompareDock(QWidget):
-    """Choose two runs, watch their samples being measured, compare them, read the estimates.
+    """Choose two runs, say what matters, compare them, read seven verdicts.
 
     Parameters
     ----------
@@ -63,14 +70,15 @@ class CompareDock(QWidget):
         self._viewer = napari_viewer
         self._session = _session_of(napari_viewer) if session is None else session
         self._state = self._session.state
+        self._comparing = self._session.controller.comparing
         self._drawn: tuple[object, ...] = ()
         self._build(make_plot)
         self._throttler = QSignalThrottler(parent=self)
         self._throttler.setTimeout(_INTERVAL_MS)
         self._throttler.triggered.connect(self._refresh)
         self._theme = ThemeFollower(napari_viewer, self)
-        self._theme.changed.connect(self._plots.set_palette)
-        self._plots.set_palette(self._theme.palette)
+        self._theme.changed.connect(self._paint)
+        self._paint(self._theme.palette)
         self._listen()
 
     def sizeHint(self) -> QSize:
@@ -84,21 +92,27 @@ class CompareDock(QWidget):
 
     def _build(self, make_plot: Callable[[str], DistributionPlot]) -> None:
         content = QWidget()
+        self._help = FirstHelp(
+            "compare", _HELP, "comparing.md", remembered=self._session.remembered, parent=content
+        )
         self._empty = QWidget(content)
         self._obvious = QPushButton(self._empty)
         describe(self._obvious, "begin", "With the settings of the dock Restore")
         paragraph = column(self._empty, spacing=10)
         paragraph.addWidget(Words(_EMPTY, self._empty))
         paragraph.addWidget(self._obvious)
-        self._choice = Choice(self._state, content)
-        self._refusal = Words("", content)
+        self._choice = Choice(self._viewer, self._state, content)
+        self._refusal = Notice(content)
         self._refusal.setObjectName("refusal")
-        self._plots = Plots(content, make_plot)
-        self._outcome = Outcome(self._viewer, self._plots, content)
+        self._plots = LivePlots(content, make_plot)
+        self._outcome = Outcome(self._session, content, make_plot=make_plot)
         lines = QVBoxLayout(content)
         lines.setContentsMargins(8, 8, 8, 8)
-        lines.setSpacing(10)
-        for part in (self._empty, self._choice, self._refusal, self._outcome):
+        lines.setSpacing(8)
+        parts = (
+            self._help, self._empty, self._choice, self._refusal, self._plots, self._outcome
+        )  # fmt: skip
+        for part in parts:
             lines.addWidget(part)
         lines.addStretch(1)
         area = QScrollArea(self)
@@ -120,15 +134,18 @@ class CompareDock(QWidget):
         links.add(self._state.restore.events.image, self._on_news)
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             links.add(event, self._on_news)
-        self._choice.teacher.picked.connect(self._on_teacher)
-        self._choice.student.picked.connect(self._on_student)
-        self._choice.statistics.picked.connect(self._on_statistics)
-        self._choice.statistics.opened.connect(self._on_list)
-        self._choice.make.clicked.connect(self._on_make)
+        choice, outcome = self._choice, self._outcome
+        choice.teacher.picked.connect(self._on_teacher)
+        choice.student.picked.connect(self._on_student)
+        choice.question.activated.connect(self._on_question)
+        choice.statistics.picked.connect(self._on_statistics)
+        choice.statistics.opened.connect(self._on_list)
+        choice.make.clicked.connect(self._on_make)
+        choice.compare.clicked.connect(self._on_compare)
+        choice.stop.clicked.connect(self._on_stop)
         self._obvious.clicked.connect(self._on_make)
-        self._choice.compare.clicked.connect(self._on_compare)
-        self._choice.cancel.clicked.connect(self._on_cancel)
-        self._outcome.group_chosen.connect(self._on_group)
+        outcome.next_look.connect(self._on_next_look)
+        outcome.asked.connect(self._on_experiment)
 
     def _refresh(self) -> None:
         """Show the state; what is not visible waits."""
@@ -137,36 +154,33 @@ class CompareDock(QWidget):
         started = bool(self._state.runs)
         self._empty.setVisible(not started)
         self._choice.setVisible(started)
-        self._outcome.setVisible(started)
         self._obvious.setText(
             "&Run teacher and student" if self._has_image() else "Open a &sample image"
         )
         report = report_of(self._state.compare)
-        self._choice.refresh(current=report is not None)
-        self._outcome.show_report(report, folder=self._folder())
-        self._draw()
+        self._help.refresh(wanted=report is None)  # later on verdicts need the room
+        if started:
+            self._choice.refresh()
+        self._outcome.setVisible(started and report is not None)
+        self._outcome.show_report(report if started else None, folder=self._folder())
+        self._draw(live=report is None)
 
-    def _draw(self) -> None:
-        """Show the numbers, where they are others than those that are shown."""
-        state, group = self._state.compare, self._outcome.findings.current
-        report = report_of(state)
-        entries = state.teacher, state.student
-        numbers = [] if report else [None if one is None else one.measured for one in entries]
-        drawn = (report, group, *entries, *numbers)
+    def _draw(self, *, live: bool) -> None:
+        """Show the numbers so far, where they are others than those that are shown."""
+        state = self._state.compare
+        entries = (state.teacher, state.student) if live else (None, None)
+        drawn = (*entries, *(None if one is None else one.measured for one in entries))
         if len(drawn) == len(self._drawn) and all(
             one is other for one, other in zip(drawn, self._drawn, strict=True)
         ):
             return
         self._drawn = drawn
-        pairs = pairs_of(state, report)
-        if report is not None:
-            pairs = tuple(pair for pair in pairs if pair.id.partition(".")[0] == group)
-        self._plots.show_pairs(pairs, folder=self._folder(), headed=report is None)
-        alone = report is not None and not pairs and bool(group)
-        self._plots.interval.widget.setVisible(alone)
-        if alone:
-            self._plots.interval.show(self._outcome.findings.groups[group][0])
-        self._outcome.findings.order_tabs()
+        self._plots.show_pairs(live_pairs(state) if live else (), folder=self._folder())
+
+    def _paint(self, palette: Palette) -> None:
+        self.setStyleSheet(f"Notice {{ color: {palette.mark}; }}")
+        self._plots.set_palette(palette)
+        self._outcome.set_palette(palette)
 
     def _has_image(self) -> bool:
         from napari.layers import Image
@@ -191,15 +205,14 @@ class CompareDock(QWidget):
     def _on_news(self, *_: object) -> None:
         self._throttler.throttle()
 
-    def _on_group(self) -> None:
-        if self.isVisible():
-            self._draw()
-
     def _on_teacher(self, entry: RunEntry) -> None:
         self._state.compare.teacher = entry
 
     def _on_student(self, entry: RunEntry) -> None:
         self._state.compare.student = entry
+
+    def _on_question(self, *_: object) -> None:
+        self._comparing.choose_question(str(self._choice.question.currentData()))
 
     def _on_list(self) -> None:
         """List what was defined in the console meanwhile, too."""
@@ -221,10 +234,15 @@ class CompareDock(QWidget):
     def _on_compare(self) -> None:
         self._attempt(self._session.controller.compare)
 
-    def _on_cancel(self) -> None:
-        job = self._state.compare.job
-        if job is not None:
-            job.cancel()
+    def _on_next_look(self) -> None:
+        self._attempt(self._comparing.draw_to_next_look)
+
+    def _on_experiment(self, name: str) -> None:
+        device = self._state.restore.device
+        self._attempt(lambda: self._comparing.experiment(name, device=device))
+
+    def _on_stop(self) -> None:
+        self._comparing.stop()
 
 
 def _session_of(viewer: Any) -> Any:

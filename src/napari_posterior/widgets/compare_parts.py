@@ -1,17 +1,18 @@
-"""The parts of the dock *Compare* from top to bottom: which runs, plots, and the report's end."""
+"""The upper part of the dock *Compare*: runs, question, tolerances, buttons, progress."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QUrl, Signal
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QProgressBar, QPushButton, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QProgressBar, QPushButton, QWidget
 
-from napari_posterior.widgets.findings import FindingList
-from napari_posterior.widgets.maps import MapButton
+from napari_posterior.checks.verdicts.tolerances import PRESETS
+from napari_posterior.errors import PosteriorError
+from napari_posterior.session.tolerance_rows import choose_tolerances
+from napari_posterior.widgets.compare_layers import ComparisonLayers
 from napari_posterior.widgets.parts import (
+    Folded,
     Heading,
     Notice,
     Rows,
@@ -21,38 +22,139 @@ from napari_posterior.widgets.parts import (
     side_by_side,
 )
 from napari_posterior.widgets.plots.histogram import HistogramPlot
-from napari_posterior.widgets.plots.intervals import IntervalPlot
 from napari_posterior.widgets.plots.panel import PlotPanel
+from napari_posterior.widgets.plots.source import is_current, report_of
 from napari_posterior.widgets.run_picker import RunPicker
-from napari_posterior.widgets.saving import Saver, folder_for
+from napari_posterior.widgets.sections.fields import Picker
 from napari_posterior.widgets.statistic_picker import StatisticPicker
+from napari_posterior.widgets.tolerances import ToleranceEditor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from napari_posterior.checks.report import Report
-    from napari_posterior.session.models import SessionState
+    from qtpy.QtGui import QWheelEvent
+
+    from napari_posterior.session.models import CompareState, SessionState
     from napari_posterior.widgets.plots.base import DistributionPlot
     from napari_posterior.widgets.plots.pair import Pair
     from napari_posterior.widgets.theme import Palette
 
-__all__ = ["Choice", "Outcome", "Plots"]
+__all__ = ["Choice", "LivePlots", "QuestionPicker"]
+
+_SHORT: Final = {
+    "restoration": "restoration and error bars",
+    "puncta": "counting puncta",
+    "intensity": "measuring intensity",
+    "filaments": "following filaments",
+}
+
+_CHANGED: Final = "Settings were changed since; compare again."
+
+
+class QuestionPicker(Picker):
+    """What the user cares about; the wheel scrolls the dock."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.set_items([(key, _SHORT.get(key, key), "") for key in PRESETS], "restoration")
+        for place, one in enumerate(PRESETS.values()):
+            self.setItemData(place, one.title, Qt.ItemDataRole.ToolTipRole)
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Leave the wheel to the dock."""
+        if event is not None:
+            event.ignore()
 
 
 class Choice(QWidget):
-    """Which runs are compared, the buttons, and how far the comparison is."""
+    """Which runs are compared and what is declared before, and how far the comparison is.
 
-    def __init__(self, state: SessionState, parent: QWidget) -> None:
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Or its proxy.
+    state : SessionState
+        Holds what is chosen.
+    """
+
+    def __init__(self, viewer: Any, state: SessionState, parent: QWidget) -> None:
         super().__init__(parent)
         self._state = state
         self.teacher = RunPicker(("teacher",), hint="Choose a run", parent=self)
         self.student = RunPicker(("student", "teacher"), hint="Choose a run", parent=self)
-        self.statistics = StatisticPicker(self)
         self.make = QPushButton("Ma&ke", self)
+        self.question = QuestionPicker(self)
+        self.statistics = StatisticPicker(self)
+        self.tolerances = ToleranceEditor(state.compare)
+        self.layers = ComparisonLayers(viewer, state.compare, self)
         self.compare = QPushButton("C&ompare", self)
-        self.cancel = QPushButton("&Cancel", self)
+        self.stop = QPushButton("&Stop", self)
         self.bar = QProgressBar(self)
         self.drawing, self.said, self.failed = Words("", self), Words("", self), Notice(self)
+        self._describe()
+        self._lay_out()
+
+    def refresh(self) -> None:
+        """Show the state."""
+        state = self._state.compare
+        self.teacher.show_runs(self._state.runs, state.teacher)
+        self.student.show_runs(
+            [one for one in self._state.runs if one is not state.teacher], state.student
+        )
+        self.question.choose(state.question)
+        self.statistics.show_choice(state.offered, state.statistics)
+        report = report_of(state)
+        self.tolerances.refresh(looked=report is not None)
+        self._title(state)
+        self._show_progress(state, has_report=report is not None)
+
+    def _title(self, state: CompareState) -> None:
+        """Say in the folded line how many limits are not the defaults."""
+        try:
+            limits = choose_tolerances(state.question, state.statistics, state.tolerances)
+        except PosteriorError:
+            return
+        own = sum(one.origin == "user" for one in limits.given.values())
+        count = f": {own} set by you" if own else ": defaults"
+        parts = [f"Tolerances{count}"]
+        if state.truth is not None:
+            parts.append("known object")
+        if state.regions is not None:
+            parts.append("regions")
+        self.folded.rename(", ".join(parts))
+
+    def _show_progress(self, state: CompareState, *, has_report: bool) -> None:
+        comparing = state.state in ("waiting", "running")
+        busy = comparing or state.awaited is not None
+        runs = (state.teacher, state.student)
+        drawing = [
+            f"#{one.number} {one.label}: {one.progress.sentence}."
+            for one in runs
+            if one is not None and one.state in ("waiting", "running")
+        ]
+        self.compare.setEnabled(not busy and not state.problem)
+        self.make.setEnabled(
+            not any(one.state in ("waiting", "running") for one in self._state.runs)
+        )
+        self.stop.setVisible(busy)
+        self.bar.setVisible(busy)
+        fraction = state.progress.fraction if comparing else _least_done(state)
+        self.bar.setValue(round(100 * fraction))
+        self.drawing.say("\n".join(drawing))
+        self.failed.say(state.progress.sentence if state.state == "failed" else "")
+        if comparing:
+            self.said.say(f"{state.progress.sentence}.")
+        elif state.awaited is not None:
+            self.said.say(f"Samples for the look at K = {state.awaited} are drawn.")
+        elif has_report:
+            self.said.say("" if is_current(state) else _CHANGED)
+        elif drawing:
+            self.said.say("They can be compared when both have ended.")
+        else:
+            self.said.say(state.problem)
+
+    def _describe(self) -> None:
         describe(self.teacher, "teacher_run", "The run of the teacher; K is its number of samples")
         describe(
             self.student,
@@ -60,68 +162,54 @@ class Choice(QWidget):
             "The run of the student; K is its number of samples. A second run of the teacher shows "
             "how much two runs differ by chance",
         )
-        self.statistics.setObjectName("statistics")
         describe(
             self.make,
             "make",
             "Draws samples of the teacher, then of a student, with the settings of Restore",
         )
         describe(
+            self.question,
+            "question",
+            "Which answers decide the whole, and what is measured on every sample",
+        )
+        self.statistics.setObjectName("statistics")
+        describe(
             self.compare,
             "compare",
-            "Measures every sample of both runs, and estimates how far they are apart",
+            "Measures every sample of both runs and gives seven verdicts at the tolerances set",
         )
-        describe(self.cancel, "cancel", "Stops the comparison; the runs stay as they are")
-        describe(self.bar, "progress", "Samples measured, percent", spoken="Samples measured")
+        describe(self.stop, "stop", "Stops at the next sample; what was drawn is kept")
+        describe(self.bar, "progress", "Done, percent", spoken="Progress of the comparison")
         for widget, name in (
             (self.drawing, "drawing"), (self.said, "said"), (self.failed, "failed")
         ):  # fmt: skip
             widget.setObjectName(name)
+
+    def _lay_out(self) -> None:
         rows = Rows()
         rows.add("&Teacher run", self.teacher)
         rows.add("&Student run", self.student, self.make)
-        rows.add("&Measure", self.statistics)
-        lines = column(self, spacing=6)
-        lines.addLayout(rows)
-        lines.addLayout(side_by_side(self.compare, self.cancel, stretch=(2, 1)))
+        rows.add("&I care about", self.question)
+        inside = QWidget()
+        more = Rows()
+        more.add("&Measure", self.statistics)
+        more.add("&Known object", self.layers.truth)
+        more.add("Re&gions", self.layers.regions)
+        lines = column(inside, spacing=6)
+        lines.addLayout(more)
+        lines.addWidget(self.tolerances)
+        self.folded = Folded("Tolerances", inside, self)
+        self.folded.toggleButton().setObjectName("tolerances_fold")
+        whole = column(self, spacing=6)
+        whole.addLayout(rows)
+        whole.addWidget(self.folded)
+        whole.addLayout(side_by_side(self.compare, self.stop, stretch=(2, 1)))
         for line in (self.bar, self.drawing, self.said, self.failed):
-            lines.addWidget(line)
-
-    def refresh(self, *, current: bool) -> None:
-        """Show the state; `current` says whether the last report is of these runs."""
-        state = self._state.compare
-        self.teacher.show_runs(self._state.runs, state.teacher)
-        self.student.show_runs(
-            [one for one in self._state.runs if one is not state.teacher], state.student
-        )
-        self.statistics.show_choice(state.offered, state.statistics)
-        comparing = state.state in ("waiting", "running")
-        drawing = [
-            f"#{one.number} {one.label}: {one.progress.sentence}."
-            for one in (state.teacher, state.student)
-            if one is not None and one.state in ("waiting", "running")
-        ]
-        self.compare.setEnabled(not comparing and not state.problem)
-        self.make.setEnabled(
-            not any(one.state in ("waiting", "running") for one in self._state.runs)
-        )
-        self.cancel.setEnabled(comparing)
-        self.bar.setVisible(comparing)
-        self.bar.setValue(round(100 * state.progress.fraction))
-        self.drawing.say("\n".join(drawing))
-        self.failed.say(state.progress.sentence if state.state == "failed" else "")
-        if comparing:
-            self.said.say(f"{state.progress.sentence}.")
-        elif current:
-            self.said.say("")
-        elif drawing:
-            self.said.say("They can be compared when both have ended.")
-        else:
-            self.said.say(state.problem or "Press Compare to measure every sample of both runs.")
+            whole.addWidget(line)
 
 
-class Plots(QWidget):
-    """One plot for each number of the samples, and one for an estimate of the maps.
+class LivePlots(QWidget):
+    """One plot for each number of the samples that are being drawn.
 
     Parameters
     ----------
@@ -137,32 +225,26 @@ class Plots(QWidget):
         self._palette: Palette | None = None
         self._panels: dict[str, PlotPanel] = {}
         self._headings: dict[str, Heading] = {}
-        self.interval = IntervalPlot()
         self._lines = column(self, spacing=6)
-        self._lines.addWidget(self.interval.widget)
-        self.interval.widget.hide()
 
-    def show_pairs(
-        self, pairs: tuple[Pair, ...], *, folder: Path | None, headed: bool = True
-    ) -> None:
-        """Show these distributions, each below its heading if any; others are hidden."""
+    def show_pairs(self, pairs: tuple[Pair, ...], *, folder: Path | None) -> None:
+        """Show these distributions, each below its heading; others are hidden."""
         for pair in pairs:
             self._panel(pair).show_pair(pair, folder=folder)
         shown = {pair.id for pair in pairs}
         for key, panel in self._panels.items():
             panel.setVisible(key in shown)
-            self._headings[key].setVisible(headed and key in shown)
+            self._headings[key].setVisible(key in shown)
 
     def set_palette(self, palette: Palette) -> None:
         """Take the colours of the viewer's theme."""
         self._palette = palette
-        self.interval.set_palette(palette)
         for panel in self._panels.values():
             panel.plot.set_palette(palette)
 
     def _panel(self, pair: Pair) -> PlotPanel:
         if pair.id not in self._panels:
-            name = f"plot_{pair.id}"
+            name = f"live_{pair.id}"
             panel = PlotPanel(self._make_plot(f"{name}_drawing"), name, self)
             heading = Heading(pair.title[:1].upper() + pair.title[1:], self)
             if self._palette is not None:
@@ -173,108 +255,11 @@ class Plots(QWidget):
         return self._panels[pair.id]
 
 
-class Outcome(QWidget):
-    """The report: findings with the plot and the map of the chosen one, and what to keep in mind.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Or its proxy; holds the maps.
-    plots : Plots
-        Shown here, with a report or without.
-    """
-
-    group_chosen = Signal()
-
-    def __init__(self, viewer: Any, plots: Plots, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._report: Report | None = None
-        self._folder = Path.home()
-        self._page: Path | None = None
-        self._saver = Saver(self)
-        detail = QWidget(self)
-        plots.setParent(detail)  # before the button, so that the tab key comes to it first
-        self.map = MapButton(viewer, detail)
-        self.findings = FindingList(detail, self)
-        self.save, self.open = QPushButton("Save &report...", self), QPushButton("Open it", self)
-        self.said, self.footer = Words("", self), Words("", self)
-        self.keep, self.warnings = Heading("Keep in mind", self), QWidget(self)
-        column(self.warnings)
-        describe(self.save, "save_report", "Writes report.html, report.json and its figures")
-        describe(self.open, "open_report", "Opens the saved report in the browser")
-        self.said.setObjectName("saved")
-        self.warnings.setObjectName("warnings")
-        self.footer.setObjectName("footer")
-        inner = column(detail, spacing=6)
-        inner.setContentsMargins(0, 4, 0, 8)
-        inner.addWidget(plots)
-        inner.addWidget(self.map)
-        lines = column(self, spacing=8)
-        lines.addWidget(self.findings)
-        lines.addLayout(side_by_side(self.save, self.open, stretch=(2, 1)))
-        for widget in (self.said, self.keep, self.warnings, self.footer):
-            lines.addWidget(widget)
-        self.findings.chosen.connect(self._on_chosen)
-        self.save.clicked.connect(self._on_save)
-        self.open.clicked.connect(self._on_open)
-        self._saver.saved.connect(self._on_saved)
-        self._saver.failed.connect(self.said.say)
-        self._show(None)
-
-    def show_report(self, report: Report | None, *, folder: Path | None = None) -> None:
-        """Show a report, or that there is none; `folder` is where it is saved by default."""
-        self._folder = folder or self._folder
-        if report is not self._report:
-            self._show(report)
-
-    def _show(self, report: Report | None) -> None:
-        self._report, self._page = report, None
-        self.findings.show_report(report)
-        self.save.setVisible(report is not None)
-        self.open.hide()
-        self.said.say("")
-        self.footer.say("" if report is None else report.footer)
-        self._warn(() if report is None else report.warnings)
-        self._on_chosen()
-
-    def _warn(self, warnings: tuple[str, ...]) -> None:
-        lines = self.warnings.layout()
-        while lines is not None and (item := lines.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.deleteLater()
-        for text in warnings:
-            notice = Notice(self.warnings)
-            notice.say(text)
-            if lines is not None:
-                lines.addWidget(notice)
-        self.keep.setVisible(bool(warnings))
-        self.warnings.setVisible(bool(warnings))
-
-    def _on_chosen(self, *_: object) -> None:
-        sha256 = None if self._report is None else self._report.teacher.image_sha256
-        self.map.set_group(self.findings.current, sha256)
-        self.group_chosen.emit()
-
-    def _on_save(self) -> None:
-        report = self._report
-        folder = QFileDialog.getExistingDirectory(
-            self, "A folder for the report is made in", str(self._folder)
-        )
-        if report is not None and folder:
-            self.said.say("Saving the report ...")
-            self._saver.save(lambda: _write(report, Path(folder)))
-
-    def _on_saved(self, page: Path) -> None:
-        self._page = page
-        self.said.say(f"Saved as {page}.")
-        self.open.show()
-
-    def _on_open(self) -> None:
-        if self._page is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._page)))
-
-
-def _write(report: Report, parent: Path) -> Path:
-    from napari_posterior.checks.page.write import write_report
-
-    return write_report(report, folder_for(report, parent))
+def _least_done(state: CompareState) -> float:
+    """Return how far the run is that is furthest from its end."""
+    done = [
+        one.progress.fraction
+        for one in (state.teacher, state.student)
+        if one is not None and one.state in ("waiting", "running")
+    ]
+    return min(done, default=0.0)

@@ -10,6 +10,8 @@ from napari_posterior.errors import InputError
 from napari_posterior.layers.thread import unwrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
     from napari_posterior.session.compare_job import CompareJob
     from napari_posterior.session.controller import Controller
     from napari_posterior.session.models import RunEntry
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["compare_runs", "find_image", "find_layer", "find_run"]
 
 
-def find_image(viewer: Any, image: Any) -> Any:
+def find_image(viewer: Any, image: Any, *, axes: Mapping[Hashable, str] | None = None) -> Any:
     """Turn what a user gave into what a job can read in its own thread.
 
     Parameters
@@ -26,6 +28,8 @@ def find_image(viewer: Any, image: Any) -> Any:
         Where layers are looked for.
     image : str, napari layer, array, path or None
         The name of a layer comes before a file of that name; None is the layer that is selected.
+    axes : mapping of Hashable to str, optional
+        Axes that the user gave, by the `unique_id` of layers.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def find_image(viewer: Any, image: Any) -> Any:
     image = unwrapped(image)
     if not isinstance(image, Layer):
         return image
-    choice = image_choice(image)
+    choice = image_choice(image, axes=(axes or {}).get(image.unique_id))
     if choice.problem:
         raise InputError(choice.problem)
     return choice

@@ -221,6 +221,12 @@ class Folded(QCollapsible):
         self.toggled.connect(self._on_toggled)
         self.collapse(animate=False)
 
+    def rename(self, title: str) -> None:
+        """Say something else in the line that opens it."""
+        if title != self._title:
+            self._title = title
+            self._on_toggled(self.isExpanded())
+
     def _on_toggled(self, opened: bool) -> None:
         self.toggleButton().setText(f"{'▾' if opened else '▸'} {self._title}")
         content = self.content()

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from napari_posterior.widgets.parts import Words, column, describe
+from napari_posterior.widgets.connections import Connections
+from napari_posterior.widgets.first_help import FirstHelp
+from napari_posterior.widgets.parts import Folded, Words, column, describe
 from napari_posterior.widgets.sections.camera import CameraSection
 from napari_posterior.widgets.sections.image import ImageSection
 from napari_posterior.widgets.sections.running import RunningSection
 from napari_posterior.widgets.sections.runs import RunsSection
 from napari_posterior.widgets.sections.sampler import SamplerSection
+from napari_posterior.widgets.sections.samples import SamplesSection
 from napari_posterior.widgets.session import session as session_of
 from napari_posterior.widgets.theme import Palette, ThemeFollower
 
@@ -24,6 +27,11 @@ __all__ = ["RestoreDock"]
 _WELCOME: Final = (
     "A noisy image has many plausible restorations: teacher and student draw samples of them. "
     "Open an image of yours, or a simulated one."
+)
+_HELP: Final = (
+    "1. Choose an image; give camera and PSF, or let them be estimated.",
+    "2. Run teacher and student: samples appear as layers.",
+    "3. Read in the dock Compare what the student keeps.",
 )
 _WIDTH: Final = 360
 _MARGIN: Final = 8
@@ -48,15 +56,23 @@ class RestoreDock(QWidget):
         if session is None:
             session = session_of(napari_viewer)
         self.setObjectName("napari_posterior_restore")
-        self.setWindowTitle("Restore by posterior samples")
+        self.setWindowTitle("Restore")
         self._viewer = napari_viewer
         state, controller = session.state, session.controller
         self._welcome = self._build_welcome()
         self.image = ImageSection(napari_viewer, state.restore)
-        self.camera = CameraSection(state.restore)
+        self.camera = CameraSection(napari_viewer, state.restore, controller)
         self.sampler = SamplerSection(state.restore)
-        self.running = RunningSection(state, controller, student=lambda: self.sampler.student)
+        self.running = RunningSection(state, controller)
         self.runs = RunsSection(napari_viewer, state, controller, bring_back=session.bring_back)
+        self.samples = SamplesSection(napari_viewer, state, controller)
+        self._look = Folded("Look through the samples", self.samples)
+        describe(
+            self._look.toggleButton(),
+            "samples_fold",
+            "Show or hide what helps to look through the samples of a run.",
+        )
+        self._state = state
         self._form = QWidget()
         form = column(self._form, spacing=10)
         for section in (self.image, self.camera, _line(), self.sampler, _line(), self.running):
@@ -64,7 +80,11 @@ class RestoreDock(QWidget):
         inside = QWidget()
         whole = column(inside, spacing=10)
         whole.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
-        for part in (self._welcome, self._form, self.runs):
+        self._remembered = remembered = session.remembered
+        self.help = FirstHelp(
+            "restore", _HELP, "restoring.md", remembered=remembered, parent=inside
+        )
+        for part in (self.help, self._welcome, self._form, self.runs, self._look):
             whole.addWidget(part)
         whole.addStretch(1)
         scroll = QScrollArea()
@@ -78,6 +98,12 @@ class RestoreDock(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
 
+        self._connections = Connections(self)
+        self._connections.add(state.runs.events, self._on_runs)
+        self._on_runs()
+        self.sampler.asked_for_models.connect(self._on_models)
+        self.sampler.asked_for_defaults.connect(remembered.reset)
+        self._connections.add(remembered.changed, self._show_help)
         self.running.add_shortcut(self)
         self.running.asked.connect(self.image.refresh)
         self.image.layer_changed.connect(self.camera.show_layer)
@@ -100,7 +126,7 @@ class RestoreDock(QWidget):
         """Never be narrower than the widest row; whatever is higher is scrolled to."""
         bar = self._scroll.verticalScrollBar()
         room = 0 if bar is None else bar.sizeHint().width()
-        widest = max(part.minimumSizeHint().width() for part in (self._form, self.runs))
+        widest = max(part.minimumSizeHint().width() for part in (self._form, self.runs, self._look))
         return QSize(widest + 2 * _MARGIN + room, 200)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -122,12 +148,27 @@ class RestoreDock(QWidget):
         layout.addWidget(self._open_sample)
         return welcome
 
+    def _on_runs(self, *_: object) -> None:
+        self._look.setVisible(bool(self._state.runs))
+
+    def _on_models(self) -> None:
+        from napari_posterior.widgets.models_dialog import open_models_dialog
+
+        open_models_dialog(self._viewer)
+
     def _on_open_sample(self) -> None:
         self._viewer.open_sample("napari-posterior", "puncta")
 
     def _show_welcome(self, empty: bool) -> None:
         self._welcome.setVisible(empty)
         self._form.setVisible(not empty)
+        self._show_help()
+
+    def _show_help(self, *_: object) -> None:
+        """Help with what is there; an empty dock has its own words."""
+        self.help.setVisible(
+            self._welcome.isHidden() and not self._remembered.is_dismissed("restore")
+        )
 
     def _paint(self, palette: Palette) -> None:
         self.setStyleSheet(

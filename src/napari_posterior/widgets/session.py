@@ -7,32 +7,34 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QThread, QTimer
 
 from napari_posterior.errors import RunError
 from napari_posterior.layers.regions import regions_of_layer
+from napari_posterior.layers.sample_views import SampleViews
 from napari_posterior.layers.side import ViewerLayers
 from napari_posterior.layers.thread import in_main_thread, unwrapped
-from napari_posterior.runs.events import Failed
-from napari_posterior.runs.faults import explain
-from napari_posterior.session.choices import find_devices, read_models
+from napari_posterior.layers.units import load_units
+from napari_posterior.session.choices import find_devices
 from napari_posterior.session.controller import Controller
+from napari_posterior.session.model_files import ModelFiles
 from napari_posterior.session.models import SessionState
-from napari_posterior.session.problems import sentence_of
 from napari_posterior.session.queue import JobQueue
 from napari_posterior.session.statistic_choices import read_statistics
 from napari_posterior.widgets.activity import ActivityBars
+from napari_posterior.widgets.comparing_console import declare
 from napari_posterior.widgets.console import compare_runs, find_image, find_layer, find_run
+from napari_posterior.widgets.housekeeping import Housekeeping
+from napari_posterior.widgets.map_maker import MapMaker
 from napari_posterior.widgets.pace import Pace
 from napari_posterior.widgets.runner import QtRunner
+from napari_posterior.widgets.telling import Telling
 from napari_posterior.widgets.window import WindowWatch, main_window_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_posterior.runs.events import Event
-    from napari_posterior.session.choices import DeviceChoice, ModelChoice
+    from napari_posterior.session.choices import DeviceChoice
     from napari_posterior.session.compare_job import CompareJob
     from napari_posterior.session.layer_side import LayerSide
     from napari_posterior.session.models import RunEntry
@@ -97,11 +99,20 @@ class Session(QObject):
         What is chosen and shown.
     controller : Controller
         What can be done.
+    remembered : Remembered
+        What outlives the session.
+    maps : MapMaker
+        Shows where an answer of a comparison comes from.
+    models : ModelFiles
+        Which models there are, and what can be done with their files.
+    views : SampleViews
+        Ways to look through the samples that are shown, and at the puncta.
     """
 
     def __init__(self, viewer: Any, *, layers: LayerSide | None = None) -> None:
         in_main_thread("a session is made")
         window = main_window_of(viewer)
+        load_units()  # before a worker wants one
         super().__init__(window)
         self._viewer = weakref.ref(unwrapped(viewer))
         self._closed = False
@@ -110,7 +121,15 @@ class Session(QObject):
         self._runner = QtRunner()
         self._activity = ActivityBars(window)
         self.state = SessionState()
-        self.controller = Controller(self.state, queue=JobQueue(self._runner), layers=self._layers)
+        self.controller = Controller(
+            self.state,
+            queue=JobQueue(self._runner),
+            layers=self._layers,
+            aside=self._runner.call,
+        )
+        self._telling = Telling(viewer, self.controller, self)
+        self.models = ModelFiles(self.controller, self._runner.call)
+        self.views = SampleViews(viewer, self.state, self._runner.call)
         self._pace = Pace(window)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
@@ -119,10 +138,10 @@ class Session(QObject):
         self._idle.setSingleShot(True)
         self._idle.timeout.connect(self.look_for_devices)
         self._runner.busy_changed.connect(self._on_busy)
-        self.state.runs.events.inserted.connect(self._on_entry)
-        self.state.compare.events.job.connect(self._on_comparison)
         WindowWatch(window).closed.connect(self.close)
-        self._runner.call("reading the models", read_models, self._take_models)
+        self._house = Housekeeping(self, self._runner.call)
+        self.remembered, self.maps = self._house.remembered, MapMaker(self, self._runner.call)
+        self._house.begin(self._idle.start)
         self._runner.call("reading the statistics", read_statistics, self.controller.set_statistics)
 
     def __repr__(self) -> str:
@@ -177,7 +196,8 @@ class Session(QObject):
         WrongThreadError
             Off the main thread.
         """
-        source = find_image(self._ready("a run is asked for"), image)
+        viewer = self._ready("a run is asked for")
+        source = find_image(viewer, image, axes=self.state.restore.axes)
         return self.controller.restore(source, model=model, sampler=sampler, **options)
 
     def restore_pair(
@@ -204,16 +224,20 @@ class Session(QObject):
         InputError, RunError, WrongThreadError
             As of `restore`, and if the model has no student.
         """
-        source = find_image(self._ready("a pair of runs is asked for"), image)
+        viewer = self._ready("a pair of runs is asked for")
+        source = find_image(viewer, image, axes=self.state.restore.axes)
         return self.controller.restore_pair(source, student=student, **options)
 
-    def compare(self, teacher: Any = None, student: Any = None) -> CompareJob:
+    def compare(self, teacher: Any = None, student: Any = None, **declared: Any) -> CompareJob:
         """Compare a run of the teacher with one of a student; returns at once.
 
         Parameters
         ----------
         teacher, student : RestoreJob, Run, RunEntry or path, optional
             By default those that are chosen in the dock: the newest.
+        **declared
+            `question`, `statistics`, `tolerances`, `looks`, `truth` and `regions` as of
+            `comparing_console.declare`; by default what is chosen in the dock.
 
         Returns
         -------
@@ -229,7 +253,7 @@ class Session(QObject):
         WrongThreadError
             Off the main thread.
         """
-        self._ready("a comparison is asked for")
+        declare(self._ready("a comparison is asked for"), self.state.compare, **declared)
         return compare_runs(self.controller, teacher, student)
 
     def regions(self, layer: Any, run: Any) -> tuple[Region, ...]:
@@ -270,7 +294,7 @@ class Session(QObject):
             f"reading {entry.title}",
             partial(self._layers.gather, run),
             partial(self._layers.show_run, entry, run),
-            self._on_unreadable,
+            partial(self._telling.tell, doing="reading the run"),
         )
 
     def look_for_statistics(self) -> None:
@@ -296,10 +320,13 @@ class Session(QObject):
         self._closed = True
         self._timer.stop()
         self._idle.stop()
+        self._house.close()
+        self._telling.close()
         self.controller.close(0)
         self._runner.close()
         self._activity.close()
         self._layers.close()
+        self.views.close()
         thread = QThread.currentThread()
         if thread is not None and thread.loopLevel() == 0:
             self._runner.wait()
@@ -312,12 +339,9 @@ class Session(QObject):
             raise RunError("the viewer of this session is closed; open a new one")
         return viewer
 
-    def _take_models(self, models: tuple[ModelChoice, ...]) -> None:
-        self.controller.set_models(models)
-        self._idle.start()
-
     def _take_devices(self, devices: tuple[DeviceChoice, ...]) -> None:
         self.controller.set_devices(devices)
+        self._house.take_devices(devices)
 
     def _on_busy(self, busy: bool) -> None:
         if busy:
@@ -326,6 +350,12 @@ class Session(QObject):
         else:
             self._timer.stop()
             self._tick()
+            self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        """Say anew how much memory the devices have, once they are known."""
+        if not self._closed and self._house.knows_devices:
+            self._runner.call("looking for devices", find_devices, self._take_devices)
 
     def _tick(self) -> None:
         """Bring up to date what shows how far things are."""
@@ -339,20 +369,3 @@ class Session(QObject):
         except Exception:  # ten times a second would be too often to tell of it
             self._timer.stop()
             _LOG.exception("progress is not shown any more")
-
-    def _on_entry(self, index: int, entry: RunEntry) -> None:
-        if entry.job is not None:
-            entry.job.events.connect(self._on_event, unique=True)
-
-    def _on_comparison(self, job: CompareJob | None) -> None:
-        if job is not None:
-            job.events.connect(self._on_event, unique=True)
-
-    def _on_unreadable(self, error: Exception) -> None:
-        show_error(sentence_of(explain(error, "reading the run")))
-
-    def _on_event(self, event: Event) -> None:
-        """Tell of a failure: one sentence to the user, the rest to the log."""
-        if isinstance(event, Failed) and not self._closed:
-            _LOG.error("a job failed: %s", event.message, exc_info=event.exception)
-            show_error(event.message)

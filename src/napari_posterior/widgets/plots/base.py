@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from napari_posterior.widgets.plots.pair import Pair
 
 if TYPE_CHECKING:
     import os
@@ -10,22 +12,23 @@ if TYPE_CHECKING:
 
     from qtpy.QtWidgets import QWidget
 
-    from napari_posterior.widgets.plots.pair import Pair
     from napari_posterior.widgets.theme import Palette
 
-__all__ = ["DistributionPlot"]
+__all__ = ["AnyPlot", "DistributionPlot", "Plot"]
+
+Shown = TypeVar("Shown", contravariant=True)
 
 
-class DistributionPlot(Protocol):
-    """Shows the distributions of a number over the samples of teacher and student."""
+class Plot(Protocol[Shown]):
+    """Shows something in a dock, and gives its numbers as a table."""
 
     @property
     def widget(self) -> QWidget:
         """What is put into the dock."""
         ...
 
-    def show(self, pair: Pair) -> None:
-        """Show other numbers; called up to 10 times a second."""
+    def show(self, shown: Shown, /) -> None:
+        """Show other numbers."""
         ...
 
     def set_palette(self, palette: Palette) -> None:
@@ -39,3 +42,13 @@ class DistributionPlot(Protocol):
     def export_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the numbers that are shown as a table."""
         ...
+
+
+class DistributionPlot(Plot[Pair], Protocol):
+    """Shows the distributions of a number over the samples of teacher and student.
+
+    Its `show` is called up to 10 times a second.
+    """
+
+
+AnyPlot = Plot[Any]

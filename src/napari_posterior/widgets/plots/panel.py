@@ -12,34 +12,36 @@ from napari_posterior.widgets.parts import Words, column, describe, side_by_side
 from napari_posterior.widgets.saving import Saver
 
 if TYPE_CHECKING:
-    from napari_posterior.widgets.plots.base import DistributionPlot
+    from typing import Any
+
+    from napari_posterior.widgets.plots.base import AnyPlot
     from napari_posterior.widgets.plots.pair import Pair
 
 __all__ = ["PlotPanel"]
 
 
 class PlotPanel(QWidget):
-    """A `DistributionPlot` in a dock.
+    """A plot in a dock.
 
     Parameters
     ----------
-    plot : DistributionPlot
+    plot : Plot
         Draws the numbers.
     name : str
         Prefix of the names of the widgets.
     """
 
-    def __init__(self, plot: DistributionPlot, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, plot: AnyPlot, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self.plot = plot
-        self._pair: Pair | None = None
+        self._shown = ""
         self._folder = Path.home()
         self._saver = Saver(self)
         self._said = Words("", self)
         self._said.setObjectName(f"{name}_said")
-        save, copy = QPushButton("Save values as CSV...", self), QPushButton("Copy values", self)
-        tip = "One row for each sample: run, draw, quantity, unit and value"
+        save, copy = QPushButton("Save CSV...", self), QPushButton("Copy values", self)
+        tip = "One row for each sample or point, with units"
         describe(save, f"{name}_save", f"Saves the numbers of this plot as a table. {tip}")
         describe(copy, f"{name}_copy", f"Copies the numbers of this plot as a table. {tip}")
         parts = column(self)
@@ -53,17 +55,21 @@ class PlotPanel(QWidget):
 
     def show_pair(self, pair: Pair, *, folder: Path | None = None) -> None:
         """Show other numbers; `folder` is where they are saved by default."""
+        self.show_numbers(pair, pair.id, folder=folder)
+
+    def show_numbers(self, shown: Any, name: str, *, folder: Path | None = None) -> None:
+        """Show what the plot shows; `name` is that of the file they are saved to by default."""
         self._folder = folder or self._folder
-        self._pair = pair
-        self.plot.show(pair)
+        self._shown = name
+        self.plot.show(shown)
 
     def _on_save(self) -> None:
-        if self._pair is None:
+        if not self._shown:
             return
         path, _ = QFileDialog.getSaveFileName(
             self,
             "Save values",
-            str(self._folder / f"{self._pair.id}.csv"),
+            str(self._folder / f"{self._shown}.csv"),
             "Comma-separated values (*.csv)",
         )
         if path:
@@ -72,7 +78,7 @@ class PlotPanel(QWidget):
 
     def _on_copy(self) -> None:
         clipboard = QGuiApplication.clipboard()
-        if clipboard is not None and self._pair is not None:
+        if clipboard is not None and self._shown:
             clipboard.setText(self.plot.csv())
             self._said.say("The values are on the clipboard.")
 

@@ -4,42 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_posterior.widgets.plots.pair import Pair, Series, pair_of
+from napari_posterior.session.comparing import declared_now
+from napari_posterior.session.comparison_choices import name_of
+from napari_posterior.widgets.plots.pair import Pair, Series
 
 if TYPE_CHECKING:
     from napari_posterior.checks.report import Report
-    from napari_posterior.session.models import CompareState, RunEntry
+    from napari_posterior.session.models import CompareState
 
-__all__ = ["name_of", "pairs_of", "report_of"]
-
-
-def name_of(entry: RunEntry | None, role: str) -> str:
-    """Return what a run is called in a legend: ``"#3 teacher-8"``."""
-    if entry is None:
-        return role
-    label = entry.label if entry.label.startswith(role) else f"{role} {entry.label}"
-    return f"#{entry.number} {label}"
+__all__ = ["is_current", "live_pairs", "report_of"]
 
 
 def report_of(state: CompareState) -> Report | None:
-    """Return the last report where it is of the runs and the statistics that are chosen."""
-    now = (state.teacher, state.student), state.statistics
-    return state.report if (state.compared, state.measured) == now else None
+    """Return the last report where it is of the runs that are chosen."""
+    return state.report if state.compared == (state.teacher, state.student) else None
 
 
-def pairs_of(state: CompareState, report: Report | None) -> tuple[Pair, ...]:
-    """Return the distributions of teacher and student, one for each quantity.
+def is_current(state: CompareState) -> bool:
+    """Whether nothing was declared otherwise since the last report."""
+    return state.declared == declared_now(state)
 
-    Parameters
-    ----------
-    state : CompareState
-        With the runs that are chosen.
-    report : Report or None
-        What `report_of` returns for it.
-    """
+
+def live_pairs(state: CompareState) -> tuple[Pair, ...]:
+    """Return the distributions of what was measured so far, one for each quantity."""
     names = name_of(state.teacher, "teacher"), name_of(state.student, "student")
-    if report is not None:
-        return tuple(pair_of(values, names=names) for values in report.figures.values)
     measured = [
         {one.id: one for one in (() if entry is None else entry.measured)}
         for entry in (state.teacher, state.student)

@@ -9,7 +9,7 @@ from napari_posterior.layers.choices import sample_settings
 if TYPE_CHECKING:
     from napari_posterior.session.models import RestoreState
 
-__all__ = ["comes_from", "pixel_size", "take_settings"]
+__all__ = ["comes_from", "pixel_size", "take_settings", "told_parts"]
 
 
 def comes_from(layer: Any, state: RestoreState) -> bool:
@@ -18,6 +18,16 @@ def comes_from(layer: Any, state: RestoreState) -> bool:
     return told is not None and (
         (told.camera, told.psf_sigma, told.background)
         == (state.camera, state.psf_sigma, state.background)
+    )
+
+
+def told_parts(layer: Any, state: RestoreState) -> tuple[str, ...]:
+    """Return which of ``"camera"`` and ``"psf_sigma"`` are those that a layer tells."""
+    told = None if layer is None else sample_settings(layer)
+    return tuple(
+        name
+        for name in ("camera", "psf_sigma")
+        if told is not None and getattr(told, name) == getattr(state, name)
     )
 
 

@@ -10,11 +10,24 @@ from napari_posterior.physics.camera import Camera, Levels
 from napari_posterior.physics.psf import TARGET_SIGMA
 from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.connections import Connections
-from napari_posterior.widgets.parts import Folded, Rows, Words, column, describe
-from napari_posterior.widgets.sections.acquisition import comes_from, pixel_size
+from napari_posterior.widgets.parts import (
+    Folded,
+    Notice,
+    Rows,
+    Words,
+    column,
+    describe,
+    side_by_side,
+)
+from napari_posterior.widgets.sections.acquisition import comes_from, pixel_size, told_parts
 from napari_posterior.widgets.sections.fields import NumberField
+from napari_posterior.widgets.sections.finding import FindingRow
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from napari_posterior.session.acquisition import Acquisition, Part
+    from napari_posterior.session.controller import Controller
     from napari_posterior.session.models import RestoreState
 
 __all__ = ["CameraSection", "summary"]
@@ -23,7 +36,12 @@ _LEAST_GAIN = 0.001
 
 
 def summary(
-    state: RestoreState, *, pixel: tuple[float, str] | None = None, told: bool = False
+    state: RestoreState,
+    acquisition: Acquisition | None = None,
+    *,
+    pixel: tuple[float, str] | None = None,
+    told: bool = False,
+    parts: Collection[str] = (),
 ) -> str:
     """Say in words what is known of camera, PSF and background.
 
@@ -31,10 +49,14 @@ def summary(
     ----------
     state : RestoreState
         What is chosen.
+    acquisition : Acquisition, optional
+        Tells where the numbers come from.
     pixel : (float, str), optional
         Width of a pixel and its unit.
     told : bool
         Whether all of it comes from the image's metadata.
+    parts : collection of str
+        Which of ``"camera"`` and ``"psf_sigma"`` do, where not all of it does.
     """
     camera = state.camera
     words = []
@@ -43,11 +65,18 @@ def summary(
     else:
         gain, offset, read_noise = camera.typical
         maps = " (medians of maps)" if camera.maps else ""
-        words.append(f"{gain:.4g} ADU/e-, {offset:.4g} ADU, {read_noise:.3g} e-{maps}")
+        spread = _spread(camera.gain_interval)
+        origin = "" if told else _origin(acquisition, "camera", parts)
+        words.append(
+            f"{gain:.4g} ADU/e-{spread}, {offset:.4g} ADU, {read_noise:.3g} e-{maps}{origin}"
+        )
     if state.psf_sigma is None:
         words.append("noise removed, no deblurring")
     else:
-        words.append(f"PSF sigma {state.psf_sigma:.3g} px{_in_units(state.psf_sigma, pixel)}")
+        spread = "" if acquisition is None else _spread(acquisition.interval("psf_sigma"))
+        origin = "" if told else _origin(acquisition, "psf_sigma", parts)
+        size = f"{state.psf_sigma:.3g} px{spread}{_in_units(state.psf_sigma, pixel)}"
+        words.append(f"PSF sigma {size}{origin}")
     if state.background:
         words.append(f"background {state.background:.3g} e-/px")
     if told:
@@ -60,22 +89,36 @@ class CameraSection(QWidget):
 
     Parameters
     ----------
+    viewer : napari.Viewer
+        Or its proxy; its layers may hold the maps of a camera.
     state : RestoreState
         `camera`, `psf_sigma` and `background` are set here.
+    controller : Controller
+        Finds the numbers.
     """
 
-    def __init__(self, state: RestoreState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        state: RestoreState,
+        controller: Controller,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._state = state
+        self._acquisition = controller.acquisition
         self._layer: Any = None
         self._given = Camera(1.0, 100.0, 1.5)
         self._sigma = 1.5
+        self._finding = FindingRow(viewer, state, controller)
         self._build()
         self._levels = self._gain, self._offset, self._noise
         self._shown = self._entries()
         self._connections = Connections(self)
         for name in ("camera", "psf_sigma", "background"):
             self._connections.add(getattr(state.events, name), self._show)
+        self._connections.add(state.events.outlook, self._show_outlook)
+        self._connections.add(self._acquisition.changed, self._show)
         self._show()
 
     def show_layer(self, layer: Any) -> None:
@@ -135,15 +178,18 @@ class CameraSection(QWidget):
 
         rows = Rows()
         rows.add("Camera", self._estimated)
-        rows.add_below(self._entered)
-        rows.add("Gain", self._gain)
+        given = QWidget()
+        given.setLayout(side_by_side(self._entered, self._finding.source, stretch=(1,)))
+        rows.add_below(given)
+        rows.add("Gain", self._gain, self._finding.camera)
         rows.add("Offset", self._offset)
         rows.add("Read noise", self._noise)
         rows.add("PSF", self._sharp)
         rows.add_below(self._blurred)
-        rows.add("Sigma", self._psf)
+        rows.add("Sigma", self._psf, self._finding.psf)
         rows.add_below(self._units)
         rows.add("Background", self._background)
+        rows.add_wide(self._finding)
         inside = QWidget()
         inside.setLayout(rows)
         self.fold = Folded("Camera and PSF", inside)
@@ -153,8 +199,11 @@ class CameraSection(QWidget):
         self._words = Words()
         self._words.setObjectName("camera_words")
         layout = column(self, spacing=2)
+        self._outlook = Notice()
+        self._outlook.setObjectName("outlook")
         layout.addWidget(self.fold)
         layout.addWidget(self._words)
+        layout.addWidget(self._outlook)
 
     def _on_edited(self, *_: object) -> None:
         """Take what was entered; the numbers are kept while they are not used."""
@@ -190,7 +239,25 @@ class CameraSection(QWidget):
         self._psf.setEnabled(blurred)
         pixel = pixel_size(self._layer)
         self._units.say(f"= {self._sigma * pixel[0]:.3g} {pixel[1]}" if blurred and pixel else "")
-        self._words.say(summary(state, pixel=pixel, told=comes_from(self._layer, state)))
+        told = comes_from(self._layer, state)
+        parts = told_parts(self._layer, state)
+        self._words.say(summary(state, self._acquisition, pixel=pixel, told=told, parts=parts))
+        self._show_outlook()
+
+    def _show_outlook(self, *_: object) -> None:
+        self._outlook.say("\n! ".join(self._state.outlook))
+
+
+def _spread(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" ({interval[0]:.3g}-{interval[1]:.3g})"
+
+
+def _origin(acquisition: Acquisition | None, part: Part, parts: Collection[str]) -> str:
+    """Say where a number comes from; one that nobody found was typed."""
+    if part in parts:
+        return ", from the image's metadata"
+    found = "" if acquisition is None else acquisition.origin(part)
+    return f", {found or 'typed'}"
 
 
 def _in_units(sigma: float, pixel: tuple[float, str] | None) -> str:

@@ -12,10 +12,13 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QButtonGroup, QFileDialog, QPushButton, QRadioButton, QWidget
 
 from napari_posterior.layers.choices import can_be_restored, image_choice
+from napari_posterior.layers.thread import unwrapped
+from napari_posterior.session.axes import MOST_AXES
 from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Notice, Rows, Words, describe, side_by_side
 from napari_posterior.widgets.sections.acquisition import take_settings
+from napari_posterior.widgets.sections.axes import AxesRow
 from napari_posterior.widgets.sections.fields import Picker
 
 if TYPE_CHECKING:
@@ -137,6 +140,7 @@ class ImageSection(QWidget):
                 take_settings(state, layer, before=self._taken)
             self._taken = layer
         state.image = choice
+        self._show_axes()
         self.layer_changed.emit(layer)
 
     def draw_rectangle(self) -> None:
@@ -202,6 +206,8 @@ class ImageSection(QWidget):
         rows = Rows()
         rows.add("&Image", self._picker, self._open)
         rows.add_below(self._words)
+        self._axes = AxesRow()
+        self._axes_label = rows.add("Axes", self._axes)
         rows.add("Region", regions)
         rows.add_wide(self._by_shape)
         rows.add_wide(self._problem)
@@ -209,6 +215,8 @@ class ImageSection(QWidget):
 
         self._picker.currentIndexChanged.connect(self._on_picked)
         self._open.clicked.connect(self.open_files)
+        self._axes.given.connect(self._on_axes)
+        self._axes.to_be_written.connect(self._on_write_axes)
         self._shapes.currentIndexChanged.connect(self._on_shapes)
         self._draw.clicked.connect(self.draw_rectangle)
         for name, button in self._regions.items():
@@ -223,7 +231,10 @@ class ImageSection(QWidget):
 
     def _look(self, layer: Any) -> ImageChoice:
         region = self._state.region
-        return image_choice(layer, region=region, shapes=self.shapes, viewer=self._viewer)
+        axes = self._state.axes.get(unwrapped(layer).unique_id)
+        return image_choice(
+            layer, region=region, shapes=self.shapes, viewer=self._viewer, axes=axes
+        )
 
     def _find_first(self) -> Any:
         """Choose what was chosen before, what is active, or the first that can be restored."""
@@ -251,6 +262,38 @@ class ImageSection(QWidget):
             for name in ("data", "set_data", "name", "scale", "translate", "highlight"):
                 if (signal := getattr(shapes.events, name, None)) is not None:
                     self._of_layers.add(signal, self._on_shape)
+
+    def _on_axes(self, axes: str) -> None:
+        """Keep what the user says of this layer; nothing where that is what its labels say."""
+        if (layer := self.layer) is None:
+            return
+        key, kept = unwrapped(layer).unique_id, dict(self._state.axes)
+        if axes and axes != image_choice(layer).axes:
+            kept[key] = axes
+        else:
+            kept.pop(key, None)
+        self._state.axes = kept
+        self.refresh()
+
+    def _on_write_axes(self) -> None:
+        """Give the layer the labels that were typed: only because the user asked for it."""
+        layer, choice = self.layer, self._state.image
+        if layer is not None and choice is not None and len(choice.axes) == layer.ndim:
+            axes = choice.axes
+            layer.axis_labels = tuple(axes.lower())
+            self._on_axes(axes)
+
+    def _show_axes(self) -> None:
+        layer, choice = self.layer, self._state.image
+        there = layer is not None and choice is not None and bool(choice.axes)
+        several = there and 2 < layer.ndim <= MOST_AXES
+        self._axes.setVisible(several)
+        self._axes_label.setVisible(several)
+        if several and choice is not None:
+            labels = tuple(str(one).lower() for one in layer.axis_labels)
+            self._axes.show_axes(
+                choice.axes, layer.ndim, differs=labels != tuple(choice.axes.lower())
+            )
 
     def _on_picked(self, *_: object) -> None:
         self._follow()

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QApplication, QProgressBar, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QCheckBox, QProgressBar, QPushButton, QWidget
 
 from napari_posterior.errors import PosteriorError
 from napari_posterior.session.problems import find_model, sentence_of
 from napari_posterior.session.progress import ENDED
+from napari_posterior.session.submission import student_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Notice, Words, column, describe, side_by_side
 
@@ -34,8 +35,6 @@ class RunningSection(QWidget):
         What is chosen, and the runs.
     controller : Controller
         What the buttons call.
-    student : callable
-        Returns the student to draw beside the teacher.
     """
 
     asked = Signal()
@@ -45,12 +44,10 @@ class RunningSection(QWidget):
         self,
         state: SessionState,
         controller: Controller,
-        *,
-        student: Callable[[], str | None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._state, self._controller, self._student = state, controller, student
+        self._state, self._controller = state, controller
         self._build()
         self._connections = Connections(self)
         self._connections.add(state.restore.events, self._on_setting)
@@ -63,8 +60,13 @@ class RunningSection(QWidget):
         self._start(self._run, self._controller.run)
 
     def run_pair(self) -> None:
-        """Draw from the teacher, then from the chosen student."""
-        self._start(self._pair, lambda: self._controller.run_pair(self._student()))
+        """Draw from the teacher, then from the chosen student; compare them if that is wanted."""
+        then = self._state.restore.then_compare
+        self._start(self._pair, lambda: self._controller.run_pair(then_compare=then))
+
+    def draw_more(self) -> None:
+        """Continue the last run, or both runs of the last pair."""
+        self._start(self._more, self._controller.more_samples)
 
     def set_accent(self, background: str, text: str) -> None:
         """Give the button that is meant for most its colours, ``"#rrggbb"``."""
@@ -83,6 +85,16 @@ class RunningSection(QWidget):
             "run_pair",
             "Draw the samples of the teacher and then those of the student, from the same noise.",
         )
+        self._then = QCheckBox("then compare")
+        describe(
+            self._then,
+            "then_compare",
+            "As soon as both are drawn, compare them with the tolerances that are set in Compare.",
+        )
+        self._pair_cost = Words()
+        describe(self._pair_cost, "pair_cost", "What the two runs take, one after the other.")
+        self._more = QPushButton("More samples")
+        self._more.setObjectName("more_samples")
         self._run = QPushButton("R&un teacher")
         self._run.setObjectName("run")
         self._cancel = QPushButton("&Cancel")
@@ -101,12 +113,15 @@ class RunningSection(QWidget):
         layout = column(self, spacing=6)
         layout.addWidget(self._why)
         layout.addWidget(self._pair)
-        layout.addLayout(side_by_side(self._run, self._cancel, stretch=(2, 1)))
+        layout.addLayout(side_by_side(self._then, self._pair_cost, stretch=(0, 1)))
+        layout.addLayout(side_by_side(self._run, self._more, self._cancel, stretch=(2, 2, 1)))
         layout.addWidget(self._bar)
         layout.addWidget(self._now)
         layout.addWidget(self._queue)
         self._pair.clicked.connect(self.run_pair)
         self._run.clicked.connect(self.run)
+        self._more.clicked.connect(self.draw_more)
+        self._then.toggled.connect(self._on_then)
         self._cancel.clicked.connect(self._on_cancel)
 
     def add_shortcut(self, whole: QWidget) -> None:
@@ -131,6 +146,9 @@ class RunningSection(QWidget):
     def _on_cancel(self) -> None:
         self._controller.cancel()
 
+    def _on_then(self, wanted: bool) -> None:
+        self._state.restore.then_compare = wanted
+
     def _on_setting(self, *_: object) -> None:
         self._show()
 
@@ -153,7 +171,7 @@ class RunningSection(QWidget):
         image = restore.image
         told_above = "" if image is None else image.problem.rstrip(".").lower()
         problems = [p for p in restore.problems if p.rstrip(".").lower() != told_above]
-        student = self._student()
+        student = None if model is None else student_of(restore, model)
         is_going_on = self._controller.is_going_on
         same = is_going_on(restore.sampler)
         pair = same if student is None else any(map(is_going_on, ("teacher", student)))
@@ -170,6 +188,15 @@ class RunningSection(QWidget):
             first or f"Draw {restore.samples} samples of {restore.sampler} (Ctrl+Return)."
         )
         self._run.setAccessibleDescription(self._run.toolTip())
+        self._then.setChecked(restore.then_compare)
+        self._pair_cost.say("" if restore.pair_cost is None else restore.pair_cost.sentence)
+        last = self._controller.asked
+        self._more.setEnabled(last.can_grow)
+        told = " and ".join(entry.title for entry in last.entries) or "the last run"
+        self._more.setToolTip(
+            f"Draw {restore.samples} more samples of {told}; those that are there stay."
+        )
+        self._more.setAccessibleDescription(self._more.toolTip())
         live = [entry for entry in state.runs if entry.state in ("running", "waiting")]
         self._cancel.setEnabled(bool(live))
 

@@ -1,24 +1,17 @@
-"""The list of runs: how each stands, what it warned of, and what can be done with it."""
+"""The list of runs of a session, and how runs come onto it and back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
-from napari_posterior.layers.names import KEY, quantity_of
-from napari_posterior.session.progress import ENDED, count_of
+from napari_posterior.errors import PosteriorError
+from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.connections import Connections
-from napari_posterior.widgets.parts import (
-    Heading,
-    Notice,
-    Words,
-    column,
-    describe,
-    look_folded,
-    side_by_side,
-)
+from napari_posterior.widgets.dialogs import while_there
+from napari_posterior.widgets.parts import Heading, Words, column, describe, side_by_side
+from napari_posterior.widgets.sections.run_row import RunRow, show_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,120 +20,6 @@ if TYPE_CHECKING:
     from napari_posterior.session.models import RunEntry, SessionState
 
 __all__ = ["RunRow", "RunsSection", "show_layers"]
-
-_RESTORED: Final = ("samples", "mean", "point estimate")
-
-
-def show_layers(viewer: Any, entry: RunEntry) -> bool:
-    """Bring the layers of a run to the eye; return whether there are any."""
-    there = [layer for layer in viewer.layers if _run_of(layer) == str(entry.folder)]
-    restored = [layer for layer in there if quantity_of(layer) in _RESTORED]
-    if not restored:
-        return False
-    for layer in there:
-        if quantity_of(layer) != "input":
-            layer.visible = layer in restored
-    viewer.layers.selection.active = restored[-1]
-    return True
-
-
-class RunRow(QFrame):
-    """One run.
-
-    Parameters
-    ----------
-    entry : RunEntry
-        What is shown.
-    viewer : napari.Viewer
-        Where its layers are.
-    controller : Controller
-        What the buttons call.
-    bring_back : callable
-        Shows a run of which no layer is there.
-    """
-
-    def __init__(
-        self,
-        entry: RunEntry,
-        viewer: Any,
-        controller: Controller,
-        *,
-        bring_back: Callable[[RunEntry], None],
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self.entry = entry
-        self._viewer, self._controller, self._bring_back = viewer, controller, bring_back
-        self.setObjectName(f"run_{entry.number}")
-        self._build()
-        self._connections = Connections(self)
-        self._connections.add(entry.events, self._on_entry)
-        self._on_entry()
-
-    def _build(self) -> None:
-        self._title = Words()
-        self._title.setObjectName("run_title")
-        self._title.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
-        self._show = QPushButton("Show")
-        describe(self._show, "run_show", "Show the layers of this run, new ones where they went.")
-        self._stop = QPushButton("Stop")
-        describe(
-            self._stop,
-            "run_stop",
-            "Stop this run within one network call; samples drawn so far are kept.",
-        )
-        self._forget = QPushButton("Forget")
-        describe(
-            self._forget,
-            "run_forget",
-            "Take this run off the list; its layers and its folder stay.",
-        )
-        self._words = Words()
-        self._words.setObjectName("run_words")
-        self._fault = Notice()
-        self._fault.setObjectName("run_fault")
-        self._fold = QPushButton()
-        self._fold.setCheckable(True)
-        look_folded(self._fold)
-        describe(self._fold, "run_warnings_fold", "Show or hide what this run warned of.")
-        self._warnings = Words()
-        self._warnings.setObjectName("run_warnings")
-        layout = column(self, spacing=2)
-        top = side_by_side(self._title, self._show, self._stop, self._forget, stretch=(1,))
-        layout.addLayout(top)
-        layout.addWidget(self._words)
-        layout.addWidget(self._fault)
-        layout.addWidget(self._fold, 0, Qt.AlignmentFlag.AlignLeft)
-        layout.addWidget(self._warnings)
-        self._show.clicked.connect(self._on_show)
-        self._stop.clicked.connect(self._on_stop)
-        self._forget.clicked.connect(self._on_forget)
-        self._fold.toggled.connect(self._on_entry)
-
-    def _on_show(self) -> None:
-        if not show_layers(self._viewer, self.entry):
-            self._bring_back(self.entry)
-
-    def _on_stop(self) -> None:
-        self._controller.cancel(self.entry)
-
-    def _on_forget(self) -> None:
-        self._controller.forget(self.entry)
-
-    def _on_entry(self, *_: object) -> None:
-        entry = self.entry
-        ended = entry.state in ENDED
-        self._title.say(entry.title)
-        self._words.say(_state_of(entry))
-        self._fault.say(entry.message if entry.state == "failed" else "")
-        self._show.setVisible(entry.run is not None and len(entry.run) > 0)
-        self._stop.setVisible(not ended)
-        self._forget.setVisible(ended)
-        number = len(entry.warnings)
-        self._fold.setVisible(number > 0)
-        arrow = "▾" if self._fold.isChecked() else "▸"
-        self._fold.setText(f"{arrow} ! {count_of(number, 'warning')}")
-        self._warnings.say("\n".join(entry.warnings) if self._fold.isChecked() else "")
 
 
 class RunsSection(QWidget):
@@ -170,13 +49,70 @@ class RunsSection(QWidget):
         super().__init__(parent)
         self.setObjectName("runs")
         self._viewer, self._state, self._controller = viewer, state, controller
-        self._bring_back = bring_back
+        self._history, self._bring_back = controller.history, bring_back
         self._rows: list[RunRow] = []
-        self._layout = column(self, spacing=8)
-        self._layout.addWidget(Heading("Runs"))
+        self._build()
         self._connections = Connections(self)
         self._connections.add(state.runs.events, self._on_list)
+        self._connections.add(state.restore.events.image, self._on_list)
+        self._connections.add(self._history.changed, self._on_deleted)
         self._on_list()
+        self._on_deleted()
+
+    def open_folder(self, folder: str) -> None:
+        """Put a run on the list that lies on disk, and show it."""
+
+        def show(entry: RunEntry) -> None:
+            if not show_layers(self._viewer, entry):
+                self._bring_back(entry)
+
+        self._say("")
+        try:
+            self._history.open_run(folder, while_there(self, show))
+        except PosteriorError as error:
+            self._say(sentence_of(str(error)))
+
+    def _build(self) -> None:
+        self._open = QPushButton("Open a run...")
+        describe(
+            self._open, "run_open", "Put a run on the list that was saved, and show its layers."
+        )
+        self._done = Words()
+        self._done.setObjectName("runs_done")
+        self._gone = Words()
+        self._gone.setObjectName("runs_deleted")
+        self._undo = QPushButton("Undo")
+        describe(self._undo, "run_undo", "Bring back the run that was deleted, and its folder.")
+        self._trash = QWidget()
+        self._trash.setLayout(side_by_side(self._gone, self._undo, stretch=(1,)))
+        self._layout = column(self, spacing=8)
+        self._layout.addLayout(side_by_side(Heading("Runs"), self._open, stretch=(1,)))
+        self._layout.addWidget(self._trash)
+        self._layout.addWidget(self._done)
+        self._above = self._layout.count()
+        self._open.clicked.connect(self._on_open)
+        self._undo.clicked.connect(self._on_undo)
+
+    def _say(self, sentence: str) -> None:
+        self._done.say(sentence)
+
+    def _on_open(self) -> None:
+        title = "Open a run: a folder NAME.posterior.zarr"
+        folder = QFileDialog.getExistingDirectory(self, title)
+        if folder:
+            self.open_folder(folder)
+
+    def _on_undo(self) -> None:
+        try:
+            self._history.undo(while_there(self, self._bring_back))
+        except PosteriorError as error:
+            self._say(sentence_of(str(error)))
+
+    def _on_deleted(self, *_: object) -> None:
+        deleted = self._history.deleted
+        self._trash.setVisible(deleted is not None)
+        self._gone.say("" if deleted is None else f"{deleted.entry.title} was deleted.")
+        self._look()
 
     def _on_list(self, *_: object) -> None:
         runs = list(self._state.runs)
@@ -185,31 +121,31 @@ class RunsSection(QWidget):
             self._layout.removeWidget(row)
             row.hide()
             row.deleteLater()
-        shown = [row.entry for row in self._rows]
+        shown = {row.entry: row for row in self._rows}
         for entry in runs:
             if entry not in shown:
-                row = RunRow(
-                    entry,
-                    self._viewer,
-                    self._controller,
-                    bring_back=self._bring_back,
-                    parent=self,
-                )
+                shown[entry] = row = self._make_row(entry)
                 self._rows.append(row)
-                self._layout.insertWidget(1, row)  # below the heading
-        self.setVisible(bool(runs))
+        # the newest at the top, and one that was brought back where it was
+        order = [shown[entry] for entry in reversed(runs)]
+        for place, row in enumerate(order, start=self._above):
+            if self._layout.indexOf(row) != place:
+                self._layout.removeWidget(row)
+                self._layout.insertWidget(place, row)
+        self._look()
 
+    def _make_row(self, entry: RunEntry) -> RunRow:
+        return RunRow(
+            entry,
+            self._viewer,
+            self._state,
+            self._controller,
+            bring_back=self._bring_back,
+            say=self._say,
+            parent=self,
+        )
 
-def _state_of(entry: RunEntry) -> str:
-    if entry.state == "failed":
-        return "failed"
-    if entry.job is None and entry.run is not None:
-        return f"opened from disk: {count_of(len(entry.run))}"
-    sentence = entry.progress.sentence
-    return f"{entry.state}: {sentence}" if entry.state in ("done", "running") else sentence
-
-
-def _run_of(layer: Any) -> str | None:
-    told = layer.metadata.get(KEY)
-    found = told.get("run") if isinstance(told, dict) else None
-    return None if found is None else str(found)
+    def _look(self) -> None:
+        """Take no room where there is nothing to choose yet."""
+        there = bool(self._state.runs) or self._history.deleted is not None
+        self.setVisible(there or self._state.restore.image is not None)

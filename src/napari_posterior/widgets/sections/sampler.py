@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractSpinBox, QButtonGroup, QLabel, QPushButton, QSpinBox, QWidget
 from superqt import QLargeIntSpinBox
 
@@ -11,8 +12,9 @@ from napari_posterior.errors import PosteriorError
 from napari_posterior.runs.request import MAX_SAMPLES
 from napari_posterior.session.problems import find_model, sentence_of
 from napari_posterior.session.progress import count_of
+from napari_posterior.session.submission import student_of
 from napari_posterior.widgets.connections import Connections
-from napari_posterior.widgets.parts import Rows, Words, describe, side_by_side
+from napari_posterior.widgets.parts import Rows, Words, describe, look_folded, side_by_side
 from napari_posterior.widgets.sections.card import CardWindow
 from napari_posterior.widgets.sections.fields import Picker, StepField
 
@@ -34,13 +36,19 @@ class SamplerSection(QWidget):
         All of it is set there.
     """
 
+    asked_for_models = Signal()
+    """The user wants to see, check or import models."""
+
+    asked_for_defaults = Signal()
+    """The user wants what a first session begins with."""
+
     def __init__(self, state: RestoreState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = state
         self._build()
         self._connections = Connections(self)
         events = state.events
-        for signal in (events.models, events.model):
+        for signal in (events.models, events.model, events.student):
             self._connections.add(signal, self._show_models)
         for signal in (events.sampler, events.steps, events.step_control, events.cost):
             self._connections.add(signal, self._show_sampler)
@@ -71,6 +79,13 @@ class SamplerSection(QWidget):
         describe(self._models, "model", "The model that draws the samples.")
         self._card = QPushButton("Car&d")
         describe(self._card, "card", "What the model says of itself: use, limits, figures.")
+        self._more = QPushButton("Models...")
+        describe(
+            self._more,
+            "models",
+            "All models with their state and place: import, check, or free their memory.",
+            spoken="All models",
+        )
         self._teacher = QPushButton("&Teacher")
         describe(
             self._teacher, "sampler_teacher", "The slow reference: many network calls a sample."
@@ -121,7 +136,7 @@ class SamplerSection(QWidget):
             side_by_side(self._teacher, self._student, self._students, stretch=(0, 0, 1))
         )
         rows = Rows()
-        rows.add("&Model", self._models, self._card)
+        rows.add("&Model", self._models, self._card, self._more)
         rows.add("Sampler", roles)
         rows.add("Steps", self._steps, self._calls)
         rows.add_below(self._reason)
@@ -130,10 +145,21 @@ class SamplerSection(QWidget):
         rows.add("Samples", self._samples, seed, self._seed)
         rows.add("Device", self._devices)
         rows.add_below(self._cost)
+        self._reset = QPushButton("Reset to defaults")
+        describe(
+            self._reset,
+            "reset",
+            "Take model, sampler, samples, seed, device and question of a first session. Image, "
+            "camera and PSF stay.",
+        )
+        look_folded(self._reset)
+        rows.add_below(self._reset)
         self.setLayout(rows)
 
         self._models.currentIndexChanged.connect(self._on_model)
         self._card.clicked.connect(self.show_card)
+        self._more.clicked.connect(self.asked_for_models)
+        self._reset.clicked.connect(self.asked_for_defaults)
         self._teacher.clicked.connect(self._on_sampler)
         self._student.clicked.connect(self._on_sampler)
         self._students.currentIndexChanged.connect(self._on_student)
@@ -154,8 +180,10 @@ class SamplerSection(QWidget):
         self._show_sampler()
 
     def _on_student(self, *_: object) -> None:
-        if self._student.isChecked() and (student := self.student) is not None:
+        student = self.student
+        if self._student.isChecked() and student is not None:
             self._state.sampler = student
+        self._state.student = student
 
     def _on_steps(self, value: int) -> None:
         control = self._state.step_control
@@ -182,10 +210,7 @@ class SamplerSection(QWidget):
         model = find_model(state)
         self._card.setEnabled(model is not None)
         students = () if model is None else model.students
-        before = self.student
-        chosen = state.sampler if state.sampler in students else before
-        if chosen not in students:
-            chosen = students[0] if students else None
+        chosen = None if model is None else student_of(state, model)
         self._students.set_items([(name, name, "") for name in students], chosen)
         self._students.setEnabled(bool(students))
         self._student.setEnabled(bool(students))
