@@ -11,6 +11,7 @@ seen here can be done from a console.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ FOLDER = Path(__file__).parent / "images"
 
 def main() -> None:
     """Take all screenshots."""
+    os.environ.setdefault("NAPARI_POSTERIOR_SETTINGS", "")  # pictures of a first session
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="*", type=Path, help="real images to restore as well")
     parser.add_argument("--out", type=Path, default=FOLDER)

@@ -852,3 +852,23 @@ def test_no_previews_are_drawn_where_they_are_not_wanted(dock, cell, session, mo
         qtbot.waitUntil(ended(session, len(session.state.runs)), timeout=LONG)
         seen.append(any(isinstance(one, Preview) for one in events))
     assert seen == [True, False]
+
+
+def test_progress_comes_into_sight_when_a_run_begins_and_help_makes_room(
+    viewer, dock, cell, session, held, qtbot
+):
+    dock.parentWidget().setFloating(True)
+    dock.parentWidget().show()
+    dock.resize(380, 320)
+    qtbot.waitUntil(lambda: part(dock, "help_restore").isVisible())
+    session.state.restore.camera = Camera(2.0, 100.0, 1.0)
+    qtbot.waitUntil(part(dock, "run").isEnabled, timeout=LONG)
+    bar = part(dock, "progress")
+    assert bar.visibleRegion().isEmpty()
+
+    click(dock, "run")
+
+    qtbot.waitUntil(lambda: not bar.visibleRegion().isEmpty(), timeout=LONG)
+    assert part(dock, "help_restore").isHidden()
+    held.set()
+    qtbot.waitUntil(ended(session, 1), timeout=LONG)

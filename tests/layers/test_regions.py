@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
 from napari_posterior.errors import InputError
 from napari_posterior.layers import add_run, image_choice, regions_of_layer
+from napari_posterior.layers.regions import take_regions
 
 
 @pytest.fixture
@@ -97,3 +100,30 @@ def test_what_holds_no_regions_is_refused(viewer, run):
         regions_of_layer(viewer.layers[0], run)
     with pytest.raises(InputError, match="an inside"):
         regions_of_layer(viewer.add_shapes(), run)
+
+
+def test_regions_are_those_of_the_moment_and_made_in_another_thread(viewer, run):
+    shapes = viewer.add_shapes([box(1.5, 2.5, 6.5, 9.5)], units=("um", "um"), rotate=0.0)
+    labels = np.zeros(run.request.image.shape[-2:], np.uint8)
+    labels[2:7, 3:10] = 4
+    painted = viewer.add_labels(labels, scale=(0.1, 0.2), translate=(3.0, -5.0), units=("um", "um"))
+    taken = [take_regions(layer, run) for layer in (shapes, painted)]
+    shapes.data = [box(8.5, 8.5, 9.5, 9.5)]
+    painted.data[...] = 0
+    with ThreadPoolExecutor(1) as pool:
+        for (region,) in pool.map(lambda make: make(), taken):
+            np.testing.assert_array_equal(region.mask, mask_of(run, slice(2, 7), slice(3, 10)))
+
+
+def test_shapes_of_a_layer_that_is_turned_are_turned(viewer, run):
+    shapes = viewer.add_shapes([[(0, 0), (0, 5), (4, 5), (4, 0)]], rotate=90, units=("um", "um"))
+    shapes.scale, shapes.translate = (0.1, 0.2), (3.95, -4.1)  # by pixels of the run, off centres
+    [region] = regions_of_layer(shapes, run)
+    corners = np.array([shapes.data_to_world(one) for one in shapes.data[0]])
+    rows, columns = ((corners - (3.0, -5.0)) / (0.1, 0.2)).T
+    inside = np.zeros(region.mask.shape, bool)
+    inside[
+        int(np.ceil(rows.min())) : int(np.floor(rows.max())) + 1,
+        int(np.ceil(columns.min())) : int(np.floor(columns.max())) + 1,
+    ] = True
+    np.testing.assert_array_equal(region.mask, inside)

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_posterior.errors import InputError
 from napari_posterior.layers.names import KEY, quantity_of
-from napari_posterior.layers.regions import regions_of_layer
+from napari_posterior.layers.regions import take_regions
 from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.layers.units import in_units_of
 from napari_posterior.session.comparison_choices import LayerChoice
@@ -49,9 +49,9 @@ def truth_choice(layer: Layer) -> LayerChoice:
 
 
 def region_choice(layer: Layer) -> LayerChoice:
-    """Take the shapes or labels of a layer for regions."""
+    """Take the shapes or labels of a layer for regions, as they are when runs are compared."""
     layer = unwrapped(layer)
-    return LayerChoice(layer.name, ("layer", layer.unique_id), partial(regions_of_layer, layer))
+    return LayerChoice(layer.name, ("layer", layer.unique_id), partial(take_regions, layer))
 
 
 def known_object(layer: Any, run: Run) -> Any:

@@ -132,7 +132,7 @@ def short_number(finding: Finding) -> str:
     if judgement is None:
         return _estimate(finding)
     if judgement.verdict == NOT_TESTABLE:
-        return "no number of samples tells; see below"
+        return finding.untestable.partition(", ")[0] or "see below"
     if judgement.verdict == NOT_ENOUGH and (told := _missing(judgement)):
         return told
     told = _estimate(finding)

@@ -202,11 +202,21 @@ def look_folded(button: QPushButton) -> None:
     )
 
 
+class _NoIcon(QIcon):
+    """An icon that shows nothing.
+
+    With PySide6 an empty icon is false, and superqt takes what is false for not given.
+    """
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class Folded(QCollapsible):
     """A section that is opened by its title; closed, it takes no focus and one line."""
 
     def __init__(self, title: str, content: QWidget, parent: QWidget | None = None) -> None:
-        super().__init__(title, parent, QIcon(), QIcon())  # the arrow is part of the text
+        super().__init__(title, parent, _NoIcon(), _NoIcon())  # the arrow is part of the text
         self._title = title
         self.setDuration(0)
         layout, before = self.layout(), self.content()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_posterior.widgets.connections import Connections
@@ -35,6 +35,7 @@ _HELP: Final = (
 )
 _WIDTH: Final = 360
 _MARGIN: Final = 8
+_LAYOUT_MS: Final = 50  # after which the sections have their places
 
 
 class RestoreDock(QWidget):
@@ -80,7 +81,7 @@ class RestoreDock(QWidget):
         inside = QWidget()
         whole = column(inside, spacing=10)
         whole.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
-        self._remembered = remembered = session.remembered
+        remembered = session.remembered
         self.help = FirstHelp(
             "restore", _HELP, "restoring.md", remembered=remembered, parent=inside
         )
@@ -106,6 +107,11 @@ class RestoreDock(QWidget):
         self._connections.add(remembered.changed, self._show_help)
         self.running.add_shortcut(self)
         self.running.asked.connect(self.image.refresh)
+        self._scroller = QTimer(self)
+        self._scroller.setSingleShot(True)
+        self._scroller.setInterval(_LAYOUT_MS)
+        self._scroller.timeout.connect(self._bring_progress_into_sight)
+        self.running.started.connect(self._scroller.start)
         self.image.layer_changed.connect(self.camera.show_layer)
         self.image.emptied.connect(self._show_welcome)
         self.camera.show_layer(self.image.layer)
@@ -150,6 +156,10 @@ class RestoreDock(QWidget):
 
     def _on_runs(self, *_: object) -> None:
         self._look.setVisible(bool(self._state.runs))
+        self._show_help()
+
+    def _bring_progress_into_sight(self) -> None:
+        self._scroll.ensureWidgetVisible(self.running, 0, _MARGIN)
 
     def _on_models(self) -> None:
         from napari_posterior.widgets.models_dialog import open_models_dialog
@@ -165,10 +175,8 @@ class RestoreDock(QWidget):
         self._show_help()
 
     def _show_help(self, *_: object) -> None:
-        """Help with what is there; an empty dock has its own words."""
-        self.help.setVisible(
-            self._welcome.isHidden() and not self._remembered.is_dismissed("restore")
-        )
+        """Help with what is there; an empty dock has its own words, a run needs the room."""
+        self.help.refresh(wanted=self._welcome.isHidden() and not self._state.runs)
 
     def _paint(self, palette: Palette) -> None:
         self.setStyleSheet(

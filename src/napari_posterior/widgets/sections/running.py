@@ -40,6 +40,9 @@ class RunningSection(QWidget):
     asked = Signal()
     """A button was pressed: what is still being typed or drawn is to be taken now."""
 
+    started = Signal()
+    """A run has begun, or waits for its turn."""
+
     def __init__(
         self,
         state: SessionState,
@@ -142,6 +145,8 @@ class RunningSection(QWidget):
         except PosteriorError as error:
             self._show()
             self._why.say(sentence_of(str(error)))
+        else:
+            self.started.emit()
 
     def _on_cancel(self) -> None:
         self._controller.cancel()
