@@ -108,16 +108,15 @@ class Story:
             area.ensureWidgetVisible(widget, 0, 40)
             settle(0.2)
 
-    def shoot(self, name: str) -> Path:
+    def shoot(self, name: str, folder: Path | None = None) -> None:
         """Write a picture of the whole window."""
         settle()
         pixels = self.viewer.window.screenshot(flash=False, canvas_only=False)
-        path = self.out / f"{name}.png"
+        path = (folder or self.out) / f"{name}.png"
         # 256 colours are enough for a window, and a third of the bytes
         Image.fromarray(pixels[..., :3]).quantize(256).save(path, optimize=True)
         self.pictures[name] = path
         sys.stdout.write(f"{path}\n")
-        return path
 
     def place(self, widget: QWidget) -> Click:
         """Say where on a picture a widget is."""
@@ -131,7 +130,7 @@ def tell(story: Story, folder: Path, *, samples: int) -> None:
     session, state = story.session, story.session.state
     wait(lambda: state.restore.models)
     state.restore.samples = samples
-    story.shoot("0-start")
+    story.shoot("0-start", folder)  # for `join` only
     first = story.click(story.part(QPushButton, "open_sample"))
     wait(lambda: state.restore.image is not None and not state.restore.problems)
     wait(lambda: state.restore.cost is not None and state.restore.cost.seconds is not None, 60)
@@ -148,6 +147,7 @@ def tell(story: Story, folder: Path, *, samples: int) -> None:
     third = story.place(story.part(QListWidget, "verdicts"))
 
     story.choose("variance")
+    story.show(story.part(QPushButton, "show_map"))
     story.shoot("4-variance")
 
     story.choose("task")
