@@ -253,8 +253,8 @@ Share of {measured["watch"][0][1]["repeats"]} repeats in which each check says *
 ## What intervals hold
 
 Share of nominal {LEVEL:.0%} intervals that hold the known value: aimed at .86 to .95; ±{error:.2f}
-by chance. That of the gap between the means holds it more often: it begins at zero where nothing is
-found, and the variance along the gap is taken to be larger than it is.
+by chance. One that begins at zero, as that of a gap within the noise of the samples, can miss on
+one side only, and holds in .95.
 
 {coverage_table(measured["coverage"], repeats)}
 

@@ -503,7 +503,7 @@ def test_memory_that_runs_out_ends_in_smaller_tiles_and_the_same_samples(
         ({"batch": "small"}, "batch is 'small'"),
         ({"batch": 0}, "batch is 0"),
         ({"steps": 0}, "takes 1 to 512 steps, not 0"),
-        ({"correction": "mlmc"}, "makes no corrections"),
+        ({"correction": "mlmc"}, "correction 'mlmc' is unknown"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused(

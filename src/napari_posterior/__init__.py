@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_posterior.api.calibration import calibrate_camera
     from napari_posterior.api.colocalising import colocalise
     from napari_posterior.api.comparing import compare, compare_images
+    from napari_posterior.api.correcting import correct
     from napari_posterior.api.experiments import (
         check_dependence,
         check_self_calibration,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.camera_files import read_camera
     from napari_posterior.physics.psf import Psf
+    from napari_posterior.sampling.corrections import Guided, HandOver, Refine
     from napari_posterior.statistics import statistic
     from napari_posterior.widgets.session import session
 
@@ -32,7 +34,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Camera",
+    "Guided",
+    "HandOver",
     "Psf",
+    "Refine",
     "__version__",
     "calibrate_camera",
     "check_dependence",
@@ -41,6 +46,7 @@ __all__ = [
     "compare",
     "compare_images",
     "compare_puncta",
+    "correct",
     "estimate_cost",
     "list_models",
     "load_model",
@@ -56,7 +62,10 @@ __all__ = [
 
 _HOME_OF = {
     "Camera": "napari_posterior.physics.camera",
+    "Guided": "napari_posterior.sampling.corrections",
+    "HandOver": "napari_posterior.sampling.corrections",
     "Psf": "napari_posterior.physics.psf",
+    "Refine": "napari_posterior.sampling.corrections",
     "calibrate_camera": "napari_posterior.api.calibration",
     "check_dependence": "napari_posterior.api.experiments",
     "check_self_calibration": "napari_posterior.api.experiments",
@@ -64,6 +73,7 @@ _HOME_OF = {
     "compare": "napari_posterior.api.comparing",
     "compare_images": "napari_posterior.api.comparing",
     "compare_puncta": "napari_posterior.api.sites",
+    "correct": "napari_posterior.api.correcting",
     "estimate_cost": "napari_posterior.api.experiments",
     "list_models": "napari_posterior.api",
     "load_model": "napari_posterior.api",

@@ -142,7 +142,7 @@ def test_diversity_counts_the_distance_of_two_samples() -> None:
     assert found.estimate == pytest.approx(means[1] / means[0])
     assert found.extra["teacher_distance_per_px"] == pytest.approx(np.sqrt(means[0] / 100))
     assert found.kind == "diversity"
-    assert "less far apart" in found.sentence
+    assert "closer together" in found.sentence
 
 
 def test_the_alarm_tells_and_never_judges() -> None:

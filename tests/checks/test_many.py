@@ -135,6 +135,29 @@ def test_counts_of_images_of_any_richness_are_shares_of_the_teachers_mean():
     assert "% of the teacher's mean" in found.sentence
 
 
+def test_a_unit_is_written_once_and_a_share_in_percent_never_below_0():
+    generator = np.random.default_rng(6)
+    lost = [
+        finding(
+            "sites.lost", TEvidence(value, 0.002, 126), kind="sites.lost", unit="share of puncta"
+        )
+        for value in np.abs(generator.normal(0.0, 0.02, 6))
+    ]
+    found = combine([report(f"cell_{i}", one) for i, one in enumerate(lost)])["sites.lost"]
+    assert found.prediction[0] < 0
+    assert found.sentence.count("% of puncta") == 3
+    assert "share of puncta" not in found.sentence
+    assert "like these 0 to " in found.sentence
+
+
+def test_what_no_image_can_tell_is_no_failure():
+    unknown = replace(ratio(1.0), untestable="the camera is not known")
+    found = combine([report(f"cell_{i}", unknown) for i in range(6)])["variance"]
+    assert found.verdict == "not testable"
+    assert "may fail" not in found.verdict_sentence
+    assert "not testable on any of 6 images" in found.sentence
+
+
 def test_limits_of_several_kinds_are_pooled_in_units_of_the_limit():
     """Where the mean is below the spread a share of it becomes half a spread: limits differ."""
     rich = [report(f"rich_{i}", count(0.02, 100.0 + i)) for i in range(4)]

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from wording import forbidden_in
 
 from napari_posterior.checks import build_report, write_report
 from napari_posterior.checks.report import FOOTER
@@ -16,7 +17,6 @@ from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.psf import Psf
 from napari_posterior.statistics import FunctionStatistic, Objects, statistic
 
-FORBIDDEN = ("validated", "identical", "true", "safe")
 INSIDE = {"mean": 0.0, "variance": 1.0, "puncta_count": 0.0, "likelihood": 0.0}
 
 
@@ -57,10 +57,6 @@ def read(page: str) -> Page:
     parser.feed(page)
     assert parser.open == []
     return parser
-
-
-def forbidden_in(text: str) -> list[str]:
-    return [word for word in FORBIDDEN if re.search(rf"\b{word}\b", text, re.IGNORECASE)]
 
 
 @pytest.fixture

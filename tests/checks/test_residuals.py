@@ -86,7 +86,7 @@ def test_an_estimated_camera_is_mentioned(posterior) -> None:
     def told(trust: NoiseTrust) -> Finding:
         return find_residual_difference(drawn, drawn, level=0.9, paired=True, trust=trust)
 
-    assert "expected 1.000." in told(NoiseTrust()).sentence
+    assert "(expected 1.000)." in told(NoiseTrust()).sentence
     doubtful = told(NoiseTrust(0.05))
     assert "expected 0.90 to 1.10, because the camera was estimated" in doubtful.sentence
     assert doubtful.extra["expected"] == 1.0

@@ -38,11 +38,11 @@ def test_a_verdict_that_holds_at_all_thresholds_has_no_note() -> None:
 def test_a_verdict_that_turns_over_has_a_note_with_all_three() -> None:
     note = depends_on_threshold(curve((50, 40, 30), (50, 40, 22)), TEN_PERCENT, LOOKS)
     assert note.startswith("Depends on threshold: on this image")
-    assert "at 1 times it (preserved)" in note
-    assert "at 1.25 times it (not preserved)" in note
+    assert "at the threshold itself (preserved)" in note
+    assert "at 1.25 times the threshold (not preserved)" in note
     assert "−27 %" in note or "−26 %" in note
     back = depends_on_threshold(curve((50, 40, 30), (50, 31, 30)), TEN_PERCENT, LOOKS)
-    assert "at 1 times it (not preserved)" in back
+    assert "at the threshold itself (not preserved)" in back
 
 
 def test_an_estimate_across_the_limit_counts_though_undecided() -> None:
@@ -57,7 +57,7 @@ def test_an_estimate_across_the_limit_counts_though_undecided() -> None:
     note = depends_on_threshold(
         compare_curve(*runs, level=LOOKS.level, paired=False), TEN_PERCENT, LOOKS
     )
-    assert "at 1.25 times it (not enough samples)" in note
+    assert "at 1.25 times the threshold (not enough samples)" in note
 
 
 def test_a_question_left_open_by_fewer_puncta_is_no_dependence() -> None:

@@ -9,14 +9,13 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 from report_samples import KINDS, make_report
+from wording import forbidden_in
 
 from napari_posterior.checks.page.badges import NOT_ASKED, SEVERITY, badge, icon
 from napari_posterior.checks.page.html import render
 from napari_posterior.checks.page.html_questions import choose_lead
 from napari_posterior.checks.page.write import write_report
 from napari_posterior.checks.report import FOOTER
-
-FORBIDDEN = ("validated", "identical", "true", "safe")
 
 
 class _Text(HTMLParser):
@@ -43,10 +42,6 @@ def read(page: str) -> str:
     parser = _Text()
     parser.feed(page)
     return " ".join(parser.parts)
-
-
-def forbidden_in(text: str) -> list[str]:
-    return [word for word in FORBIDDEN if re.search(rf"\b{word}\b", text, re.IGNORECASE)]
 
 
 @pytest.fixture(scope="module")

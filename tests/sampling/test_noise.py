@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -82,3 +84,26 @@ def test_a_stream_gives_the_canvas_of_every_step_for_any_batch_order_and_crop():
     crop = stream((4, 9), (3, 4), seed=3, plane=2, origin=(2, 5))
     assert torch.equal(crop(5), later[..., 2:5, 5:9])
     assert abs(float(torch.corrcoef(torch.stack([first.flatten(), later.flatten()]))[0, 1])) < 0.3
+
+
+def test_a_sample_has_one_chance_a_step_whatever_crop_and_batch_it_is_drawn_in():
+    whole = stream(range(4), (16, 16), seed=3, plane=2)
+    part = stream([2], (8, 4), seed=3, plane=2, origin=(8, 4))
+    assert part.chances(7)[0] == whole.chances(7)[2]
+    for other in (
+        stream([2], (8, 4), seed=4, plane=2),
+        stream([2], (8, 4), seed=3, plane=1),
+        stream([1], (8, 4), seed=3, plane=2),
+    ):
+        assert other.chances(7)[0] != part.chances(7)[0]
+    assert part.chances(8)[0] != part.chances(7)[0]
+
+
+def test_chances_are_uniform_and_independent_from_step_to_step():
+    many = stream(range(20_000), (1, 1), seed=0)
+    first, second = many.chances(1), many.chances(2)
+    assert 0 < float(first.min())
+    assert float(first.max()) < 1
+    even = (torch.arange(20_000) + 0.5) / 20_000
+    assert float((first.sort().values - even).abs().max()) < 1.63 / math.sqrt(20_000)
+    assert abs(float(torch.corrcoef(torch.stack([first, second]))[0, 1])) < 4 / math.sqrt(20_000)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.cancel import CancelToken
     from napari_posterior.runs.events import Event
     from napari_posterior.runs.run import Run
+    from napari_posterior.sampling.corrections import Correction
 
 __all__ = ["compare", "compare_images", "list_models", "load_model", "open_run", "restore"]
 
@@ -82,7 +83,7 @@ def restore(
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
-    correction: None = None,
+    correction: Correction | str | None = None,
     progress: bool = True,
     on_event: Callable[[Event], None] | None = None,
     token: CancelToken | None = None,
@@ -134,8 +135,10 @@ def restore(
         Folder of a run of the same request that was cut short; only what is missing is drawn.
     overwrite : bool
         Replace the run that is in `out`.
-    correction : None
-        Reserved.
+    correction : HandOver, Refine, Guided or str, optional
+        How the teacher corrects a student's samples: ``"hand-over"``, ``"refine"`` or
+        ``"guided"``, with options as in ``"hand-over:tau=0.3,steps=6"``, or one of these classes.
+        The run stays the student's, and says which law its images are drawn from.
     progress : bool
         Show a progress bar where the standard error stream is a terminal.
     on_event : callable, optional
@@ -163,9 +166,8 @@ def restore(
     from napari_posterior.api.settings import Settings
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.psf import Psf
+    from napari_posterior.sampling.corrections import read_correction
 
-    if correction is not None:
-        raise InputError("this version makes no corrections; leave correction out")
     if resume is not None and out is not None:
         raise InputError("give either out, for a new run, or resume, for one that was cut short")
     if resume is not None and overwrite:
@@ -187,6 +189,7 @@ def restore(
         precision=precision,
         tile=tile,
         batch=batch,
+        correction=read_correction(correction),
     )
     return draw(
         image,

@@ -21,7 +21,10 @@ from napari_posterior.physics.measurement import Measurement
 from napari_posterior.physics.psf import TARGET_SIGMA, Psf
 from napari_posterior.runs.request import ImageRecord, RestoreRequest, check_samples
 from napari_posterior.runs.runner import Fallback, PreparedJob
-from napari_posterior.sampling.noise import canvas
+from napari_posterior.sampling.corrections import Guided
+from napari_posterior.sampling.noise import stream
+from napari_posterior.sampling.path import get_path
+from napari_posterior.sampling.variance_loss import predicted_variance_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from napari_posterior.image import Image
     from napari_posterior.runs.solver import SolverBias
     from napari_posterior.sampling.conditioning import PlaneStats
+    from napari_posterior.sampling.corrections import Correction
+    from napari_posterior.sampling.noise import Stream
 
 __all__ = ["Preparation", "prepare"]
 
@@ -86,7 +91,10 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         If a setting cannot be used, or weights do not fit.
     """
     precision = "float32" if settings.precision == "auto" else settings.precision
-    info = bundle.info(settings.sampler, steps=settings.steps, precision=precision)
+    describe = partial(
+        bundle.info, settings.sampler, steps=settings.steps, correction=settings.correction
+    )
+    info = describe(precision=precision)
     samples = settings.samples
     if samples is None:
         samples = 1 if info.role == "point" else DEFAULT_SAMPLES
@@ -95,7 +103,7 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
     shape = image.data.shape
     sizing = find_sizing(bundle, info, device=device, shape=shape, samples=samples)
     precision = sizing.precision(settings.precision)
-    info = bundle.info(settings.sampler, steps=settings.steps, precision=precision)
+    info = describe(precision=precision)
     tile = sizing.tile(settings.tile, image.plane_shape, precision)
     batch = sizing.batch(
         settings.batch,
@@ -105,7 +113,7 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         samples=samples,
         planes=image.n_planes,
     )
-    warnings = list(_about_the_sampler(bundle, info))
+    warnings = [*_about_the_sampler(bundle, info), *_about(settings.correction, bundle, info)]
     if image.data.min() < 0:
         warnings.append(
             f"{int((image.data < 0).sum())} pixels of the image are negative; where a background "
@@ -147,6 +155,7 @@ def prepare(image: Image, bundle: Bundle, settings: Settings, *, model: str) -> 
         precision=precision,  # type: ignore[arg-type]  # checked by the bundle
         tile=tile,
         batch=batch,
+        correction=settings.correction,
         image=ImageRecord.of(image),
     )
     measurements = [
@@ -187,6 +196,22 @@ def _about_the_sampler(bundle: Bundle, info: SamplerInfo) -> Iterator[str]:
         yield f"The run of {info.name!r} is a point estimate: one image, not a draw."
 
 
+def _about(correction: Correction | None, bundle: Bundle, info: SamplerInfo) -> Iterator[str]:
+    """Say what a corrected sample is, and what a correction is known to cost."""
+    if correction is None:
+        return
+    yield correction.meaning
+    if isinstance(correction, Guided) and not correction.draws:
+        # 1: as wide as the point estimate of the bundle expects the posterior to be
+        yield predicted_variance_loss(
+            correction,
+            get_path(bundle.card.path),
+            1.0,
+            grid=info.grid,
+            renoised=info.solver == "renoise",
+        ).sentence
+
+
 def _load(
     request: RestoreRequest,
     bundle: Bundle,
@@ -202,9 +227,14 @@ def _load(
     # A point estimate has no steps to choose.
     steps = None if request.role == "point" else request.steps
     sampler = bundle.sampler(
-        request.sampler, steps=steps, device=device, precision=request.precision, tile=tile
+        request.sampler,
+        steps=steps,
+        device=device,
+        precision=request.precision,
+        tile=tile,
+        correction=request.correction,
     )
-    canvases = partial(noise.canvases, shape=conditions[0].padded_shape, device=device)
+    canvases = replace(noise, shape=conditions[0].padded_shape, device=device)
     return PreparedJob(request, conditions, sampler, canvases)
 
 
@@ -215,24 +245,23 @@ class _Noise:
     seed: int
     corner: tuple[int, int]
     planes: tuple[int, ...]
+    shape: tuple[int, int] = (0, 0)
+    device: str = "cpu"
 
-    def canvases(
-        self,
-        samples: Sequence[int],
-        plane: int,
-        *,
-        shape: tuple[int, int],
-        device: str,
-        step: int = 0,
-    ) -> Tensor:
-        return canvas(
+    def __call__(self, samples: Sequence[int], plane: int, *, step: int = 0) -> Tensor:
+        return self._stream(samples, plane)(step)
+
+    def chances(self, samples: Sequence[int], plane: int, *, step: int) -> Tensor:
+        return self._stream(samples, plane).chances(step)
+
+    def _stream(self, samples: Sequence[int], plane: int) -> Stream:
+        return stream(
             samples,
-            shape,
+            self.shape,
             seed=self.seed,
             plane=self.planes[plane],
-            step=step,
             origin=self.corner,
-            device=device,
+            device=self.device,
         )
 
 

@@ -48,11 +48,16 @@ def range_warnings(
         numbers.append((f"The photon scale{where}", scale, unit, trained.photon_scale))
         numbers.append((f"The background level{where}", level, unit, trained.background))
     return [
-        f"{what} is {value:.3g} {unit}, outside the trained range of {low:g} to {high:g}; "
+        f"{what} is {_short(value)} {unit}, outside the trained range of {low:g} to {high:g}; "
         "take the samples as an extrapolation of the model."
         for what, value, unit, (low, high) in numbers
         if not _inside(value, low, high)
     ]
+
+
+def _short(value: float) -> str:
+    """Three digits, and as many zeros as it takes: 4, 4480, −44.6."""
+    return f"{float(f'{value:.3g}'):g}".replace("-", "−")
 
 
 def _inside(value: float, low: float, high: float) -> bool:

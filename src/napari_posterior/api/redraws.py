@@ -141,6 +141,7 @@ def _restore(
         blind=request.blind,
         device=device,
         precision=request.precision,
+        correction=request.correction,
     )
     image = replace(run.image, data=y)
     # the solver was looked at when the run was drawn

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_posterior.physics.camera import Camera
     from napari_posterior.physics.psf import Psf
+    from napari_posterior.sampling.corrections import Correction
 
 __all__ = ["DEFAULT_SAMPLES", "Settings"]
 
@@ -30,3 +31,4 @@ class Settings:
     precision: str = "float32"
     tile: int | str | None = "auto"
     batch: int | str = "auto"
+    correction: Correction | None = None

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_posterior.bundles.card import MSE, POINT
+from napari_posterior.bundles.card import MSE, POINT, TEACHER
 from napari_posterior.bundles.checksums import check_files
+from napari_posterior.bundles.corrected import (
+    describe_corrected,
+    steps_for,
+    student_of,
+    teacher_of,
+)
 from napari_posterior.bundles.info import describe
 from napari_posterior.bundles.parts import by_sampler, read_parts
 from napari_posterior.bundles.reading import read_card
@@ -20,9 +26,10 @@ from napari_posterior.errors import ModelError
 from napari_posterior.networks.registry import STRIDE, build, reach_of
 from napari_posterior.sampling.blending import blended, blended_point
 from napari_posterior.sampling.conditioning import VECTOR, Conditioner, Normaliser
-from napari_posterior.sampling.model import FlowMap, Teacher
+from napari_posterior.sampling.correct import correct
+from napari_posterior.sampling.model import FlowMap
 from napari_posterior.sampling.path import get_path
-from napari_posterior.sampling.samplers import PointSampler, StudentSampler, TeacherSampler
+from napari_posterior.sampling.samplers import PointSampler
 from napari_posterior.sampling.tiling import tiled, tiled_point
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     from napari_posterior.bundles.card import ModelCard
     from napari_posterior.bundles.info import SamplerInfo
     from napari_posterior.bundles.parts import PartFiles
+    from napari_posterior.sampling.corrections import Correction
     from napari_posterior.sampling.model import VelocityNet
     from napari_posterior.sampling.samplers import Sampler
 
@@ -101,7 +109,12 @@ class Bundle:
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     def info(
-        self, name: str, *, steps: int | None = None, precision: str = "float32"
+        self,
+        name: str,
+        *,
+        steps: int | None = None,
+        precision: str = "float32",
+        correction: Correction | None = None,
     ) -> SamplerInfo:
         """Say what a sampler is with these settings; loads no weights.
 
@@ -113,6 +126,8 @@ class Bundle:
             Grid intervals; default: what the bundle says.
         precision : str
             ``"float32"`` or ``"bfloat16"``.
+        correction : HandOver, Refine or Guided, optional
+            How the teacher corrects the student of this name.
 
         Returns
         -------
@@ -123,9 +138,15 @@ class Bundle:
         ModelError
             If the bundle has no such sampler.
         InputError
-            If the sampler cannot take these steps, or the precision is unknown.
+            If the sampler cannot take these steps or be corrected so, or the precision is unknown.
         """
-        return describe(self._part(name), steps=steps, precision=precision)
+        part = self._part(name)
+        if correction is None:
+            return describe(part, steps=steps, precision=precision)
+        steps = steps_for(part, correction, steps)
+        student = describe(part, steps=steps, precision=precision)
+        teacher = describe(self._part(TEACHER), steps=None, precision=precision)
+        return describe_corrected(student, teacher, correction, path=self.card.path)
 
     def sampler(
         self,
@@ -135,6 +156,7 @@ class Bundle:
         device: str | torch.device = "cpu",
         precision: str = "float32",
         tile: int | None = None,
+        correction: Correction | None = None,
     ) -> Sampler:
         """Build a sampler with its weights on a device.
 
@@ -152,6 +174,8 @@ class Bundle:
             Side in pixels of the tiles of each network call; None: the whole plane at once. Tiles
             of a network that is not local overlap by a quarter and blend: another law than that of
             the whole plane, without edges.
+        correction : HandOver, Refine or Guided, optional
+            How the teacher corrects the student of this name.
 
         Returns
         -------
@@ -164,30 +188,21 @@ class Bundle:
         InputError
             If the sampler cannot take these steps, precision or tile.
         """
-        info = self.info(name, steps=steps, precision=precision)
+        info = self.info(name, steps=steps, precision=precision, correction=correction)
         if info.role == "point" and MSE not in self._parts:
             return PointSampler(name)
-        module = self._net(self._part(name), torch.device(device))
-        net: VelocityNet = Autocast(module) if precision == "bfloat16" else module
-        halo = reach_of(module)
-        if halo is None:
-            net = blended(net, tile=tile, stride=STRIDE)
-        else:
-            net = tiled(net, tile=tile, halo=halo, stride=STRIDE)
-        path = get_path(self.card.path)
+        where, path = torch.device(device), self.card.path
+        net = self._on_tiles(name, where, precision=precision, tile=tile)
         if info.role == "point":
-            return PointSampler(name, FlowMap(path, net))
-        if info.role == "student":
-            return StudentSampler(
-                name,
-                FlowMap(path, net),
-                info.grid,
-                label=info.label,
-                renoised=info.solver == "renoise",
-            )
-        return TeacherSampler(
-            name, Teacher(path, net), info.solver, info.grid, label=info.label, eta=info.eta
-        )
+            return PointSampler(name, FlowMap(get_path(path), net))
+        if info.role == "teacher":
+            return teacher_of(info, net, path)
+        student = student_of(info, net, path)
+        if correction is None:
+            return student
+        reference = self.info(TEACHER, precision=precision)
+        other = self._on_tiles(TEACHER, where, precision=precision, tile=tile)
+        return correct(student, teacher_of(reference, other, path), correction)
 
     def conditioner(
         self, device: str | torch.device = "cpu", *, tile: int | None = None
@@ -213,6 +228,17 @@ class Bundle:
         else:
             on_tiles = tiled_point(net, tile=tile, halo=halo, stride=STRIDE)
         return Conditioner(self._normaliser, on_tiles, stride=STRIDE)
+
+    def _on_tiles(
+        self, name: str, device: torch.device, *, precision: str, tile: int | None
+    ) -> VelocityNet:
+        """Return a sampler's network, evaluated on tiles."""
+        module = self._net(self._part(name), device)
+        net: VelocityNet = Autocast(module) if precision == "bfloat16" else module
+        halo = reach_of(module)
+        if halo is None:
+            return blended(net, tile=tile, stride=STRIDE)
+        return tiled(net, tile=tile, halo=halo, stride=STRIDE)
 
     def _part(self, name: str) -> PartFiles:
         if name not in self._samplers:

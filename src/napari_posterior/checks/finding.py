@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_posterior.numerals import confidence, number, percent, rounded
+
 if TYPE_CHECKING:
     from napari_posterior.checks.verdicts.evidence import Evidence
     from napari_posterior.checks.verdicts.verdict import Judgement, Verdict
@@ -155,58 +157,6 @@ class Finding:
             }
         )
         return values
-
-
-_MINUS: Final = "−"
-_MOST_DECIMALS: Final = 8
-
-
-def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
-    """Write a number for a sentence: `digits` significant digits and a typographic minus."""
-    if value is None or not math.isfinite(value):
-        return "unbounded"
-    magnitude = math.floor(math.log10(abs(value))) if value else 0
-    return _fixed(value, digits - 1 - magnitude, sign=sign)
-
-
-def rounded(
-    value: float | None, interval: tuple[Bound, Bound], *, sign: bool = False
-) -> tuple[str, str]:
-    """Write an estimate and its interval with the decimals that the interval deserves.
-
-    Two significant digits of half its width; three digits of the numbers where it has none.
-
-    Returns
-    -------
-    tuple of str
-        ``("0.70", "0.65 to 0.75")``, or ``"–"`` for what there is not.
-    """
-    low, high = interval
-    if value is None or low is None or high is None or not high > low:
-        ends = [number(bound, sign=sign) for bound in interval]
-        span = "–" if low is None and high is None else " to ".join(ends)
-        return "–" if value is None else number(value, sign=sign), span
-    decimals = 1 - math.floor(math.log10((high - low) / 2))
-    texts = [_fixed(v, decimals, sign=sign) for v in (value, low, high)]
-    return texts[0], f"{texts[1]} to {texts[2]}"
-
-
-def _fixed(value: float, decimals: int, *, sign: bool) -> str:
-    """Write a number with some decimals, without a sign where it rounds to zero."""
-    text = f"{abs(value):.{min(max(decimals, 0), _MOST_DECIMALS)}f}"
-    if float(text) == 0:
-        return "0"
-    return (_MINUS if value < 0 else "+" if sign else "") + text
-
-
-def percent(share: float, digits: int = 0, *, sign: bool = False) -> str:
-    """Write a share as a percentage with a space, as in ``"90 %"``."""
-    return f"{_fixed(100 * share, digits, sign=sign)} %"
-
-
-def confidence(level: float) -> str:
-    """Write a confidence level, as in ``"97.6 %"``."""
-    return f"{100 * level:.3g} %"
 
 
 def as_json(value: Any) -> Any:

@@ -130,7 +130,7 @@ def find_residual_difference(
     value, span = rounded(estimate.value, estimate.interval, sign=True)
     sentence = (
         f"Reduced chi-squared of a sample against the measurement: student {means[1]:.3f}, "
-        f"teacher {means[0]:.3f}, {trust.words()}. The difference is "
+        f"teacher {means[0]:.3f} ({trust.words()}). The difference is "
         f"{value} ({confidence(level)} interval {span})."
     )
     sd = float(np.mean([r.chi2_sd for r in [*teacher, *student]]))

@@ -39,8 +39,8 @@ class SampleSource(Protocol):
     input : array-like, (H, W) or (..., H, W)
         The measurement in ADU.
     request : object
-        What was asked for: model, bundle_hash, sampler, role, steps, nfe, seed, precision,
-        camera, psf, background and image (sha256, axes, scale, units, translate); what it
+        What was asked for: model, bundle_hash, sampler (or label), role, steps, nfe, seed,
+        precision, camera, psf, background and image (sha256, axes, scale, units, translate); what it
         does not have is taken as unknown. A run of a teacher may also have ``solver_bias`` and
         ``image_check``, see `napari_posterior.checks.solver.solver_trust`.
     """
@@ -87,8 +87,9 @@ class Description:
     @property
     def label(self) -> str:
         """Sampler with its steps, for headings."""
-        steps = "" if self.steps is None else f", {self.steps} step{'s' * (self.steps != 1)}"
-        return f"{self.sampler}{steps}"
+        if self.steps is None or " + " in self.sampler:  # a corrected one names its steps
+            return self.sampler
+        return f"{self.sampler}, {self.steps} step{'s' * (self.steps != 1)}"
 
     @property
     def pixel_size(self) -> tuple[float, float] | None:
@@ -117,7 +118,7 @@ def describe(source: SampleSource) -> Description:
     role = getattr(request, "role", None) or getattr(source, "role", None) or "unknown"
     return Description(
         role=str(role),
-        sampler=str(getattr(request, "sampler", None) or role),
+        sampler=str(getattr(request, "label", None) or getattr(request, "sampler", None) or role),
         samples=int(source.samples.shape[0]),
         model=getattr(request, "model", None),
         bundle_hash=getattr(request, "bundle_hash", None),

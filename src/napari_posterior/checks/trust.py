@@ -46,7 +46,7 @@ class NoiseTrust:
     def words(self) -> str:
         """Say what is expected of the reduced chi-squared, as part of a sentence."""
         if self.correlated:
-            return "no value can be expected, it tells consistency only"
+            return "no value can be expected and it tells consistency only"
         if not math.isfinite(self.doubt):
             return "no value can be expected, because the gain could not be estimated"
         if self.doubt:

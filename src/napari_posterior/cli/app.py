@@ -124,6 +124,14 @@ def restore(
     precision: Annotated[str, typer.Option(help="float32, bfloat16, or auto.")] = "float32",
     tile: Annotated[str, typer.Option(help="Side of a tile in pixels, auto or none.")] = "auto",
     batch: Annotated[str, typer.Option(help="Samples drawn together, or auto.")] = "auto",
+    correction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:OPTIONS]",
+            help="hand-over, refine or guided, of a student by its teacher: "
+            "hand-over:tau=0.3,steps=6",
+        ),
+    ] = None,
     out: Out = None,
     resume: Annotated[
         Path | None, typer.Option(help="Run of the same request to go on with.")
@@ -154,6 +162,7 @@ def restore(
         precision=precision,
         tile=None if tile == "none" else whole_number(tile, "--tile", "auto or none"),
         batch=whole_number(batch, "--batch", "auto"),
+        correction=correction,
         overwrite=overwrite,
     )
 

@@ -40,7 +40,9 @@ def run_restore(
     """
     known = given_camera(camera, gain, offset, read_noise)
     if out is None and resume is None:
-        out = Path(f"{Path(image).name.split('.')[0]}-{options['sampler']}")
+        correction = (options.get("correction") or "").partition(":")[0]
+        words = [Path(image).name.split(".")[0], options["sampler"], correction]
+        out = Path("-".join(filter(None, words)))
     announce(draw(image, camera=known, out=out, resume=resume, **options))
 
 
@@ -59,7 +61,7 @@ def draw(image: str | Path, **options: Any) -> Run:
 def announce(run: Run) -> None:
     """Say what was drawn, how long it took and where it is."""
     count = f"{len(run)} sample{'s' * (len(run) != 1)}"
-    say(f"{run.request.sampler}: {count} in {run.seconds:.1f} s, in {run.path}")
+    say(f"{run.request.label}: {count} in {run.seconds:.1f} s, in {run.path}")
 
 
 def whole_number(text: str, option: str, otherwise: str) -> int | str:

@@ -26,8 +26,16 @@ KEY: Final = "napari_posterior"
 """Where `Layer.metadata` holds what this package says of a layer."""
 
 Quantity: TypeAlias = Literal[
-    "input", "samples", "mean", "sd", "variance", "point estimate", "residual", "sd ratio",
-    "puncta", "variation",
+    "input",
+    "samples",
+    "mean",
+    "sd",
+    "variance",
+    "point estimate",
+    "residual",
+    "sd ratio",
+    "puncta",
+    "variation",
 ]
 
 _UNITS: Final[dict[str, str]] = {
@@ -85,8 +93,8 @@ def choose_label(layers: Iterable[Any], request: RestoreRequest) -> str:
         for told in (dict(layer.metadata.get(KEY) or {}) for layer in layers)
         if told.get("image_sha256") == request.image.sha256 and told.get("role") == request.role
     }
-    if others - {request.sampler} and request.sampler != request.role:
-        return f"{request.role} {request.sampler}"
+    if others - {request.label} and request.label != request.role:
+        return f"{request.role} {request.label}"
     return request.role
 
 
@@ -124,7 +132,7 @@ def metadata_of(
             "quantity": quantity,
             "unit": unit_of(quantity),
             "role": request.role,
-            "sampler": request.sampler,
+            "sampler": request.label,
             "image": request.image.name,
             "image_sha256": request.image.sha256,
             "samples": samples,

@@ -197,9 +197,11 @@ def compare(
         limits = symmetric_limits(values, least=RESIDUAL_REACH)
         for _, look, _ in residuals:
             look["contrast_limits"] = limits
-    puncta = (
-        None if report is None else _or_nothing(partial(gather_puncta, report, teacher, student))
-    )
+    puncta = None
+    if report is not None:
+        import pandas as pd  # noqa: F401  # else napari brings it in, in the main thread: a second
+
+        puncta = _or_nothing(partial(gather_puncta, report, teacher, student))
     return Comparison(teacher, student, ratio or [], residuals, shared_by(runs), number, puncta)
 
 

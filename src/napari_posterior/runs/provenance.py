@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 import napari_posterior
 from napari_posterior.physics.records import arrays_of
+from napari_posterior.sampling.corrections import correction_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +124,8 @@ def to_script(request: RestoreRequest, *, run: Path | str | None = None) -> str:
         )
         if value != usual
     }
+    if request.correction is not None:
+        options["correction"] = correction_source(request.correction)
     lines = "".join(f"    {name}={value},\n" for name, value in options.items())
     missing = "".join(
         f"# put the {name} with the arrays of the run where ... stands below\n"

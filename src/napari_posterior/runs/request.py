@@ -23,6 +23,12 @@ from napari_posterior.image import Geometry
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.psf import Psf
 from napari_posterior.physics.records import from_record, to_record
+from napari_posterior.sampling.corrections import (
+    Correction,
+    correction_from_record,
+    correction_to_record,
+    read_correction,
+)
 
 if TYPE_CHECKING:
     from napari_posterior.image import Image
@@ -52,8 +58,19 @@ def _read_psf(value: Any, info: ValidationInfo) -> Psf:
     return value if isinstance(value, Psf) else from_record(Psf, value, arrays)
 
 
+def _read_correction(value: Any) -> Correction | None:
+    return correction_from_record(value) if isinstance(value, dict) else read_correction(value)
+
+
+def _write_correction(value: Correction | None) -> dict[str, Any] | None:
+    return None if value is None else correction_to_record(value)
+
+
 _CameraField = Annotated[Camera, PlainValidator(_read_camera), PlainSerializer(to_record)]
 _PsfField = Annotated[Psf, PlainValidator(_read_psf), PlainSerializer(to_record)]
+_CorrectionField = Annotated[
+    Correction | None, PlainValidator(_read_correction), PlainSerializer(_write_correction)
+]
 
 
 class _Record(BaseModel):
@@ -147,7 +164,8 @@ class RestoreRequest(_Record):
         Name of the sampler in the bundle, and whether it is a teacher, a student or a point
         estimate.
     steps, nfe : int
-        Grid intervals, and network evaluations per sample.
+        Grid intervals, and network evaluations per sample; with a correction the student's
+        intervals, and the evaluations of both networks.
     samples, seed : int
         How many samples (1 to `MAX_SAMPLES`) and the seed of the noise canvas.
     camera : Camera
@@ -165,6 +183,8 @@ class RestoreRequest(_Record):
         Tile size of the network calls in pixels; None for whole planes.
     batch : int
         Samples drawn at a time.
+    correction : HandOver, Refine or Guided, or None
+        How the teacher corrects the student's samples.
     image : ImageRecord
         The image that is restored.
 
@@ -190,6 +210,7 @@ class RestoreRequest(_Record):
     precision: Literal["float32", "bfloat16"] = "float32"
     tile: int | None = Field(default=None, gt=0)
     batch: int = 1
+    correction: _CorrectionField = None
     image: ImageRecord
 
     @model_validator(mode="after")
@@ -203,7 +224,18 @@ class RestoreRequest(_Record):
                 f"{self.sampler} is a point estimate, not a draw, so it has one image; "
                 f"ask for 1 sample instead of {self.samples}"
             )
+        if self.correction is not None and self.role != "student":
+            raise InputError(
+                f"{self.sampler!r} is no student and has nothing to correct; leave correction out"
+            )
         return self
+
+    @property
+    def label(self) -> str:
+        """What to call the samples: the sampler, or such as ``"kd-1 + refine"``."""
+        if self.correction is None:
+            return self.sampler
+        return f"{self.sampler}-{self.steps} + {self.correction.name}"
 
     def differences(self, other: RestoreRequest) -> tuple[str, ...]:
         """Names of the fields in which two requests differ; ``image.`` before those of the image.

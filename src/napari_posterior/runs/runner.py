@@ -56,6 +56,24 @@ class Canvas(Protocol):
         They start from those of step 0; a sampler that takes fresh noise asks for later ones.
         """
 
+    def chances(self, samples: Sequence[int], plane: int, *, step: int) -> Tensor:
+        """Return a uniform number for each of some samples of one plane, (K,)."""
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """The noise of some samples of one plane, by step."""
+
+    canvas: Canvas
+    samples: tuple[int, ...]
+    plane: int
+
+    def __call__(self, step: int) -> Tensor:
+        return self.canvas(self.samples, self.plane, step=step)
+
+    def chances(self, step: int) -> Tensor:
+        return self.canvas.chances(self.samples, self.plane, step=step)
+
 
 @dataclass(frozen=True)
 class Fallback:
@@ -307,8 +325,7 @@ class _Drawing:
         options: dict[str, Any] = {}
         sampler = self.job.sampler
         if sampler.needs_noise:
-            canvas = self.job.canvas
-            options["fresh"] = lambda step: canvas(chosen, plane, step=step)
+            options["fresh"] = _Fresh(self.job.canvas, chosen, plane)
         if self.previews is not None:
             last = plane == self.job.request.image.n_planes - 1
             skip = sampler.nfe if last else None

@@ -24,6 +24,7 @@ __all__ = [
     "MAX_STEPS",
     "SIGMA_MAX",
     "SIGMA_MIN",
+    "below",
     "check_grid",
     "grid_label",
     "karras",
@@ -194,8 +195,45 @@ def grid_label(name: str, **options: float) -> str:
     return f"{name}({', '.join(f'{value:g}' for value in options.values())})" if options else name
 
 
-def check_grid(grid: Sequence[float]) -> None:
-    """Raise unless `grid` decreases strictly from 1.0 to 0.0.
+def below(grid: Sequence[float], tau: float, steps: int | None = None) -> Grid:
+    """Return the part of a grid that leads from a time on the way to the end.
+
+    The times are read off the grid at equal distances in its index, so that they are as dense as
+    those of the grid; where `tau` is one of its times and `steps` is not given they are its own.
+
+    Parameters
+    ----------
+    grid : sequence of float
+        Decreasing times from 1.0 to 0.0.
+    tau : float
+        Time to begin at, between 0 and 1.
+    steps : int, optional
+        Intervals; by default as many as the grid has below `tau`, the cut one included.
+
+    Returns
+    -------
+    tuple of float
+        ``steps + 1`` decreasing times from `tau` to 0.0.
+
+    Raises
+    ------
+    InputError
+        If `tau` is not between 0 and 1, or `steps` not from 1 to `MAX_STEPS`.
+    """
+    check_grid(grid)
+    if not 0 < tau < 1:
+        raise InputError(f"tau is {tau}; give a time between 0 (clean) and 1 (noise)")
+    after = next(i for i, t in enumerate(grid) if t <= tau)
+    start = after - (tau - grid[after]) / (grid[after - 1] - grid[after])
+    left = len(grid) - 1 - start
+    count = math.ceil(left) if steps is None else steps
+    _check_steps(count)
+    places = (start + left * i / count for i in range(1, count))
+    return (tau, *(_read(grid, place) for place in places), 0.0)
+
+
+def check_grid(grid: Sequence[float], *, start: float = 1.0, end: float = 0.0) -> None:
+    """Raise unless `grid` decreases strictly from `start` to `end`.
 
     Raises
     ------
@@ -203,8 +241,18 @@ def check_grid(grid: Sequence[float]) -> None:
         If it does not.
     """
     falls = all(later < earlier for earlier, later in itertools.pairwise(grid))
-    if len(grid) < 2 or grid[0] != 1.0 or grid[-1] != 0.0 or not falls:
-        raise ModelError("the time grid must decrease from 1 to 0; use fewer steps or another grid")
+    if len(grid) < 2 or grid[0] != start or grid[-1] != end or not falls:
+        raise ModelError(
+            f"the time grid must decrease from {start:g} to {end:g}; use fewer steps or another "
+            "grid"
+        )
+
+
+def _read(grid: Sequence[float], place: float) -> float:
+    """Return the time at a place between two indices of a grid."""
+    first = min(int(place), len(grid) - 2)
+    share = place - first
+    return grid[first] + share * (grid[first + 1] - grid[first])
 
 
 def _from_sigmas(n: int, path: Path, sigma: Callable[[float], float]) -> Grid:

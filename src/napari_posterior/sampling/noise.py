@@ -8,6 +8,7 @@ sample, and teacher and student start from the same noise.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,11 @@ import torch
 from napari_posterior.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
-__all__ = ["canvas", "normal", "philox4x32", "stream"]
+__all__ = ["Stream", "canvas", "chances", "normal", "philox4x32", "stream"]
 
 _MULTIPLIER = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -128,6 +129,59 @@ def canvas(
     return torch.stack([make(sample=k) for k in samples])[:, None]
 
 
+def chances(samples: Sequence[int], *, seed: int, step: int, plane: int = 0) -> Tensor:
+    """Return one uniform random number for each of several samples.
+
+    It is read at a place where no pixel lies, so that it is the same for every crop of an image,
+    and independent of all noise of :func:`normal`.
+
+    Parameters
+    ----------
+    samples : sequence of int
+        In ``[0, 2**32)``.
+    seed, step, plane : int
+        As in :func:`normal`.
+
+    Returns
+    -------
+    Tensor, (K,), float64
+        Between 0 and 1, both left out; on the CPU.
+    """
+    nowhere = torch.tensor(_MASK)
+    keys = torch.tensor(list(samples), dtype=torch.int64)
+    last = torch.tensor((step << 16) | plane)
+    words = philox4x32([nowhere, nowhere, keys, last], (seed & _MASK, seed >> 32))
+    return (words[0].to(torch.float64) + 0.5) * 2.0**-32
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The random numbers of several samples of one plane; make it with :func:`stream`."""
+
+    samples: tuple[int, ...]
+    shape: tuple[int, int]
+    seed: int
+    plane: int = 0
+    origin: tuple[int, int] = (0, 0)
+    device: str | torch.device = "cpu"
+
+    def __call__(self, step: int) -> Tensor:
+        """Return the canvases of a step, (K, 1, H, W) float32."""
+        return canvas(
+            self.samples,
+            self.shape,
+            seed=self.seed,
+            plane=self.plane,
+            step=step,
+            origin=self.origin,
+            device=self.device,
+        )
+
+    def chances(self, step: int) -> Tensor:
+        """Return one uniform number for each sample, (K,) float64, the same for every crop."""
+        return chances(self.samples, seed=self.seed, step=step, plane=self.plane)
+
+
 def stream(
     samples: Sequence[int],
     shape: tuple[int, int],
@@ -136,7 +190,7 @@ def stream(
     plane: int = 0,
     origin: tuple[int, int] = (0, 0),
     device: str | torch.device = "cpu",
-) -> Callable[[int], Tensor]:
+) -> Stream:
     """Return the fresh noise of several samples: ``stream(...)(step)`` is their canvas of a step.
 
     Step 0 is the canvas a draw starts from; a sampler that needs noise asks for step 1 and on.
@@ -152,16 +206,10 @@ def stream(
 
     Returns
     -------
-    callable
+    Stream
         From step to a tensor (K, 1, H, W), float32.
     """
-
-    def fresh(step: int) -> Tensor:
-        return canvas(
-            samples, shape, seed=seed, plane=plane, step=step, origin=origin, device=device
-        )
-
-    return fresh
+    return Stream(tuple(samples), shape, seed, plane, origin, device)
 
 
 def _box_muller(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import torch
 
 from napari_posterior.errors import InputError
+from napari_posterior.sampling.drawing import check_canvas, check_noise, count, describe, watch
 from napari_posterior.sampling.grid import check_grid
 from napari_posterior.sampling.model import Conditions
 from napari_posterior.sampling.solvers import get_solver, nfe, renoise, solve, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
+    from napari_posterior.sampling.drawing import OnEstimate, OnStep
     from napari_posterior.sampling.model import FlowMap, Teacher
-    from napari_posterior.sampling.path import Path
-    from napari_posterior.sampling.solvers import Fresh, OnData
+    from napari_posterior.sampling.solvers import Fresh, Jump, OnCall
 
     Role = Literal["teacher", "student", "point"]
-    OnStep = Callable[[int, int], None]
-    OnEstimate = Callable[[Callable[[], Tensor]], None]
 
 __all__ = ["PointSampler", "Sampler", "SamplerCondition", "StudentSampler", "TeacherSampler"]
 
@@ -168,8 +165,8 @@ class TeacherSampler:
         """Such as ``"teacher, Heun 16 steps, grid power_late(0.6), 31 network evaluations"``."""
         share = "" if self.eta is None else f"({self.eta:g})"
         title = get_solver(self.solver, self.eta).title
-        solver = f"{title}{share} {_count(self.steps, 'step')}"
-        return _describe(self.role, solver, self.label, self.nfe)
+        solver = f"{title}{share} {count(self.steps, 'step')}"
+        return describe(self.role, solver, self.label, self.nfe)
 
     @torch.no_grad()
     def draw(
@@ -182,8 +179,8 @@ class TeacherSampler:
         on_estimate: OnEstimate | None = None,
     ) -> Tensor:
         """Draw by solving the probability-flow ODE or its SDE; see :meth:`Sampler.draw`."""
-        _check_canvas(z, cond)
-        _check_noise(self, fresh)
+        check_canvas(z, cond)
+        check_noise(self, fresh)
         model = self.model
 
         def velocity(x: Tensor, t: float) -> Tensor:
@@ -196,7 +193,7 @@ class TeacherSampler:
             self.grid,
             z,
             on_step,
-            _watcher(model.path, cond, on_estimate),
+            watch(model.path, cond, on_estimate),
             fresh=fresh,
             eta=self.eta,
         )
@@ -258,7 +255,7 @@ class StudentSampler:
     def description(self) -> str:
         """Such as ``"student, 1 step, 1 network evaluation"``."""
         between = " with new noise between" if self.needs_noise else ""
-        return _describe(self.role, _count(self.steps, "step") + between, self.label, self.nfe)
+        return describe(self.role, count(self.steps, "step") + between, self.label, self.nfe)
 
     @torch.no_grad()
     def draw(
@@ -271,19 +268,30 @@ class StudentSampler:
         on_estimate: OnEstimate | None = None,
     ) -> Tensor:
         """Draw by following the flow map, or by re-noising; see :meth:`Sampler.draw`."""
-        _check_canvas(z, cond)
-        _check_noise(self, fresh)
-        model, see = self.model, _watcher(self.model.path, cond, on_estimate)
+        check_canvas(z, cond)
+        check_noise(self, fresh)
+        return cond.decode(self.end(z, self.jump(cond, on_estimate), on_step, fresh=fresh))
 
+    def end(
+        self, z: Tensor, jump: Jump, on_call: OnCall | None = None, *, fresh: Fresh | None = None
+    ) -> Tensor:
+        """Return the clean states, (K, 1, Hp, Wp) in network units, that :meth:`draw` decodes."""
+        if self.renoised and fresh is not None:
+            return renoise(jump, self.model.path, self.grid, z, fresh, on_call)
+        return walk(jump, self.grid, z, on_call)
+
+    def jump(self, cond: SamplerCondition, on_estimate: OnEstimate | None = None) -> Jump:
+        """Return the flow map of a prepared measurement, ``jump(x, s, t)``, without gradients."""
+        model, see = self.model, watch(self.model.path, cond, on_estimate)
+
+        @torch.no_grad()
         def jump(x: Tensor, s: float, t: float) -> Tensor:
             F = model.F(x, s, t, cond)
             if see is not None:
                 see(x, s, F)
             return model.path.jump(x, s, t, F)
 
-        if self.renoised and fresh is not None:
-            return cond.decode(renoise(jump, model.path, self.grid, z, fresh, on_step))
-        return cond.decode(walk(jump, self.grid, z, on_step))
+        return jump
 
 
 @dataclass(frozen=True)
@@ -336,7 +344,7 @@ class PointSampler:
                 f"{self.name!r} is a point estimate and has one image, not {z.shape[0]} draws; "
                 "ask for samples=1"
             )
-        _check_canvas(z, cond)
+        check_canvas(z, cond)
         residual = torch.zeros_like(z)
         if self.model is not None:
             F = self.model.F(residual, 1.0, 1.0, cond)
@@ -347,33 +355,3 @@ class PointSampler:
         if on_step is not None:
             on_step(1, 1)
         return image
-
-
-def _watcher(path: Path, cond: SamplerCondition, on_estimate: OnEstimate | None) -> OnData | None:
-    if on_estimate is None:
-        return None
-
-    def see(x: Tensor, t: float, F: Tensor) -> None:
-        on_estimate(lambda: cond.decode(path.data_from_F(x[:1], t, F[:1]))[0])
-
-    return see
-
-
-def _check_noise(sampler: TeacherSampler | StudentSampler, fresh: Fresh | None) -> None:
-    if sampler.needs_noise and fresh is None:
-        raise ValueError(f"{sampler.name!r} takes fresh noise on its way; pass fresh")
-
-
-def _check_canvas(z: Tensor, cond: SamplerCondition) -> None:
-    expected = (1, *cond.maps.shape[-2:])
-    if z.ndim != 4 or tuple(z.shape[1:]) != expected:
-        raise ValueError(f"noise of shape {tuple(z.shape)} does not fit (K, {expected})")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _describe(role: str, how: str, label: str, evaluations: int) -> str:
-    grid = [f"grid {label}"] if label else []
-    return ", ".join([role, how, *grid, _count(evaluations, "network evaluation")])

@@ -295,7 +295,7 @@ class Controller:
         self._asked += 1
         entry = RunEntry(
             number=self._asked,
-            label=run.request.sampler,
+            label=run.request.label,
             role=run.role,
             image_key=run.request.image.sha256 if image_key is None else image_key,
             samples=len(run),

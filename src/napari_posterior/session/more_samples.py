@@ -185,6 +185,7 @@ class MoreSamples:
         return Settings(
             sampler=request.sampler,
             steps=request.steps,
+            correction=request.correction,
             samples=samples,
             seed=request.seed,
             camera=request.camera,

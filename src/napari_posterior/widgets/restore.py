@@ -146,7 +146,7 @@ class RestoreDock(QWidget):
         welcome.setObjectName("welcome")
         self._open_sample = QPushButton("&Open a sample image")
         describe(
-            self._open_sample, "open_sample", "Open simulated puncta whose true object is known."
+            self._open_sample, "open_sample", "Open simulated puncta, and what they were made of."
         )
         self._open_sample.clicked.connect(self._on_open_sample)
         layout = column(welcome, spacing=10)

@@ -136,7 +136,8 @@ def find_median(
         extra |= {"mean_ratio": ratio.value, "mean_ratio_interval": ratio.interval}
         written, ends = rounded(ratio.value, ratio.interval)
         sentence += (
-            f" Its mean is {written} times the teacher's ({confidence(level)} interval {ends})."
+            f" The student's mean is {written} times the teacher's ({confidence(level)} interval "
+            f"{ends})."
         )
     return Finding(
         id=f"{key}.median",

@@ -191,7 +191,10 @@ def depends_on_threshold(curve: ThresholdCurve, tolerance: Tolerance, looks: Loo
             continue
         verdicts[one.factor] = verdict = _judge(one, limits, looks)
         inside[one.factor] = limits.holds(one.student - one.teacher)
-        told.append(f"{_tell(one, curve.unit)} at {one.factor:g} times it ({verdict})")
+        where = f"{one.factor:g} times the threshold"
+        if one.factor == _OWN:
+            where = "the threshold itself"
+        told.append(f"{_tell(one, curve.unit)} at {where} ({verdict})")
     own = verdicts.get(_OWN)
     if own is None:
         return None
@@ -200,8 +203,8 @@ def depends_on_threshold(curve: ThresholdCurve, tolerance: Tolerance, looks: Loo
     if not opposed and not crossed:
         return None
     return (
-        f"Depends on threshold: on this image, relative to the threshold fixed from the "
-        f"measurement, the {curve.unit} of the student differ by {', '.join(told)}."
+        f"Depends on threshold: on this image the {curve.unit} of the student differ by "
+        f"{', '.join(told[:-1])} and {told[-1]}."
     )
 
 

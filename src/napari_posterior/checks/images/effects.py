@@ -21,6 +21,7 @@ __all__ = ["CommonScale", "Effect", "find_scale", "measure_effect"]
 Kind = Literal["linear", "log", "square"]
 
 _SAME: Final = 1e-6
+_SHARE: Final = "share of "
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,33 @@ class CommonScale:
 
     def write(self, value: float) -> str:
         """Write a value of `back`, with its unit."""
+        return f"{self._figure(value)} {self._unit}".rstrip()
+
+    def write_span(self, ends: tuple[float, float]) -> str:
+        """Write two values of `back`, with their unit."""
+        return f"{' to '.join(map(self._figure, ends))} {self._unit}".rstrip()
+
+    def _figure(self, value: float) -> str:
+        """Write a value without its unit, shares in percent."""
         if self.unit == "of the teacher's mean":
-            return f"{percent(value, 1, sign=True)} {self.unit}"
-        return f"{number(value, 3, sign=self.kind == 'linear')} {self.unit}".rstrip()
+            return percent(value, 1, sign=True).removesuffix(" %")
+        if self.unit.startswith(_SHARE):
+            # a normal error reaches below a share that cannot
+            value = value if self._signed else max(value, 0.0)
+            return percent(value, 1, sign=self._signed).removesuffix(" %")
+        return number(value, 3, sign=self.kind == "linear")
+
+    @property
+    def _signed(self) -> bool:
+        return self.low is not None and self.low < 0
+
+    @property
+    def _unit(self) -> str:
+        if self.unit == "of the teacher's mean":
+            return f"% {self.unit}"
+        if self.unit.startswith(_SHARE):
+            return "percentage points" if self._signed else f"% of {self.unit.removeprefix(_SHARE)}"
+        return self.unit
 
 
 def measure_effect(finding: Finding) -> Effect | None:

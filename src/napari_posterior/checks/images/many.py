@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_posterior.checks.finding import confidence, percent
-from napari_posterior.checks.images.effects import CommonScale, find_scale, measure_effect
+from napari_posterior.checks.images.effects import find_scale, measure_effect
 from napari_posterior.checks.images.many_report import ManyFinding, ManyReport, OneImage
 from napari_posterior.checks.images.random_effects import FEWEST_IMAGES, failing_share, pool_effects
 from napari_posterior.checks.verdicts.ledger import now
@@ -141,6 +141,14 @@ def _join(images: Sequence[OneImage], total: int, level: float) -> ManyFinding:
     title = f"{first.title[:1].upper()}{first.title[1:]}"
     effects = [measure_effect(one) for one in findings]
     scale = find_scale(findings)
+    if all(one.verdict == NOT_TESTABLE for one in findings):
+        return ManyFinding(
+            **common,
+            verdict=NOT_TESTABLE,
+            sentence=f"{title}: not testable on any of {len(findings)} images.",
+            verdict_sentence="Not testable on the next image: on these it is not; see their "
+            "reports.",
+        )
     if scale is None or len(findings) < FEWEST_IMAGES:
         why = (
             f"{FEWEST_IMAGES} images or more are needed, and there are {len(findings)}"
@@ -181,8 +189,8 @@ def _join(images: Sequence[OneImage], total: int, level: float) -> ManyFinding:
         verdict=verdict,
         sentence=(
             f"{title}: {scale.write(scale.back(pooled.mean))} on average over {len(findings)} "
-            f"images ({_span(scale, interval)}); on the next image like these "
-            f"{_span(scale, prediction)} ({confidence(level)} intervals)."
+            f"images ({scale.write_span(interval)}); on the next image like these "
+            f"{scale.write_span(prediction)} ({confidence(level)} intervals)."
         ),
         verdict_sentence=f"{start} {where}.",
         scale=scale,
@@ -193,10 +201,6 @@ def _join(images: Sequence[OneImage], total: int, level: float) -> ManyFinding:
         p_preserved=p_in,
         p_not_preserved=p_out,
     )
-
-
-def _span(scale: CommonScale, ends: tuple[float, float]) -> str:
-    return f"{scale.write(ends[0])} to {scale.write(ends[1])}"
 
 
 def _conclude(findings: Sequence[ManyFinding], tail: float) -> tuple[Verdict, str]:

@@ -312,7 +312,8 @@ def _compare_coverage(
     estimate = delete_one(
         values[1] - values[0], without, level=level, method=f"difference, {_over_blocks(blocks)}"
     )
-    written, ends = rounded(estimate.value, estimate.interval, sign=True)
+    shares = [None if v is None else 100 * v for v in (estimate.value, *estimate.interval)]
+    written, ends = rounded(shares[0], (shares[1], shares[2]), sign=True)
     decides = nominal == _DECIDING
     return Finding(
         id=f"coverage.{nominal * 100:.0f}",
@@ -329,8 +330,8 @@ def _compare_coverage(
         sentence=(
             f"On this image intervals that should hold the {known} at {percent(exact, 1)} of "
             f"the pixels hold it at {percent(values[1], 1)} (student) and "
-            f"{percent(values[0], 1)} (teacher); difference "
-            f"{written} ({confidence(level)} interval {ends})."
+            f"{percent(values[0], 1)} (teacher); difference {written} percentage points "
+            f"({confidence(level)} interval {ends})."
         ),
         question="calibration",
         kind="coverage" if decides else "",
@@ -360,7 +361,8 @@ def _find_coverage(run: BlockScores, key: str, name: str, *, level: float, known
     )
     found = estimate.value or 0.0
     low, high = (None if end is None else end + exact for end in estimate.interval)
-    written, ends = rounded(exact + found, (low, high))
+    shares = [None if end is None else 100 * end for end in (low, high)]
+    written, ends = rounded(100 * (exact + found), (shares[0], shares[1]))
     return Finding(
         id=key,
         title=f"coverage of the {name} at {_DECIDING * 100:.0f} %",
@@ -374,8 +376,8 @@ def _find_coverage(run: BlockScores, key: str, name: str, *, level: float, known
         n_student=run.samples if name == "student" else 0,
         coupled=False,
         sentence=(
-            f"On this image the {name}'s intervals hold the {known} at a share of {written} "
-            f"of the pixels ({confidence(level)} interval {ends}), where {exact:.3f} is expected."
+            f"On this image the {name}'s intervals hold the {known} at {written} % of the pixels "
+            f"({confidence(level)} interval {ends} %), where {percent(exact, 1)} is expected."
         ),
         question="calibration",
         evidence=estimate.evidence,

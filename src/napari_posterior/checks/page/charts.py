@@ -101,7 +101,7 @@ def distribution(values: Values, *, names: Names) -> Chart:
     for role, column in zip(_BOTH, columns, strict=True):
         if len(column):
             marks.append(Level(role, float(np.mean(column)), "x"))
-    same = values.unit in ("", values.title)
+    same = values.unit in ("", values.title, *values.title.split())
     label = values.title if same else f"{values.title}, {values.unit}"
     top = max(float(share.max()) for share in shares) * 1.08
     return Chart(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from napari_posterior.checks.report import Report
+    from napari_posterior.checks.verdicts.judging import Overall
 
 __all__ = ["show_answer", "show_warnings"]
 
@@ -48,9 +49,16 @@ def show_answer(report: Report) -> str:
         f"what <b class='t'>{escape(first)}</b> says about this image?</p></header>"
         f"<section class='answer {kind}{' doubted' * bool(doubts)}'>{doubt}<div class='said'>"
         f"{icon(overall.verdict, size=52)}<div><h2>{escape(headline)}</h2>"
-        f"<p>{escape(overall.sentence)}</p>{after}<p class='scope'>{escape(report.scope)}</p>"
+        f"{_rest(overall)}{after}<p class='scope'>{escape(report.scope)}</p>"
         f"<p class='chips'>{_chips(report)}</p></div></div></section>"
     )
+
+
+def _rest(overall: Overall) -> str:
+    """Say what the headline leaves out; nothing where it names all."""
+    parts = overall.preserved_for, overall.lost, overall.open, overall.untestable
+    named = sum(map(bool, parts)) == 1 and not overall.open
+    return "" if named else f"<p>{escape(overall.sentence)}</p>"
 
 
 def show_warnings(warnings: Iterable[str]) -> str:

@@ -103,7 +103,7 @@ def _ledger(looks: Sequence[Mapping[str, Any]]) -> str:
     if not looks:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(say_time(str(one.get('created', '–'))))}</td>"
+        f"<tr><td class='when'>{escape(say_time(str(one.get('created', '–'))))}</td>"
         f"<td class='n'>{one.get('look') or '–'}</td>"
         f"<td class='n'>{one.get('samples_teacher', '–')} + {one.get('samples_student', '–')}</td>"
         f"<td>{escape(_verdicts(one.get('verdicts') or {}))}</td></tr>"

@@ -31,6 +31,8 @@ __all__ = [
 SIDE: Final = 512
 """Longest side in pixels of a picture in the page."""
 
+_UNSIGNED: Final = ("mean", "resolution")  # a distance, and a length
+
 Box = tuple[int, int, int, int]
 
 
@@ -65,7 +67,8 @@ def counts(finding: Finding) -> str:
 
 def is_signed(finding: Finding) -> bool:
     """Return whether the numbers of a finding are differences, and so written with a sign."""
-    return finding.no_difference == 0.0 and not finding.distance and finding.id != "mean"
+    plain = finding.distance or finding.id in _UNSIGNED
+    return finding.no_difference == 0.0 and not plain
 
 
 def say_time(stamp: str) -> str:

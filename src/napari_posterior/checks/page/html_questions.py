@@ -42,6 +42,13 @@ _ASK: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
 }
 
+# whose interval reaches from the lowest to the highest end of several
+_MANY: Final[Mapping[str, str]] = {
+    "tiles": "all tiles",
+    "spectrum": "all sizes",
+    "modes": "all forms",
+}
+
 
 def show_questions(report: Report) -> str:
     """Return the section of the questions, in the order of `QUESTIONS`."""
@@ -147,9 +154,7 @@ def _others(findings: Sequence[Finding]) -> str:
 
 
 def _other(finding: Finding) -> str:
-    value, span = rounded(finding.estimate, finding.interval, sign=is_signed(finding))
-    unit = f" {finding.unit}" if finding.unit else ""
-    told = "" if span == "–" else f" {value}{unit} ({confidence(finding.level)} interval {span})"
+    told = _number(finding)
     verdict, judgement = finding.verdict or NOT_ASKED, finding.judgement
     decided = "" if judgement is None else f" {judgement.sentence}"
     # the sentence says the verdict again, with its scope and limit
@@ -158,6 +163,25 @@ def _other(finding: Finding) -> str:
         f"<li>{icon(verdict, size=14)}<details><summary><b>{capital(finding.title)}:</b>"
         f"{escape(told)} <em>{verdict}</em></summary>{more}{show_detail(finding)}</details></li>"
     )
+
+
+def _number(finding: Finding) -> str:
+    """Write the estimate with its interval; shares as limits are written, in percent."""
+    share = finding.unit.startswith("share of ")
+    factor, unit = (100.0, finding.unit) if share else (1.0, finding.unit)
+    signed = is_signed(finding)
+    if share:
+        unit = "percentage points" if signed else finding.unit.replace("share", "%", 1)
+    value, low, high = (
+        None if one is None else factor * one for one in (finding.estimate, *finding.interval)
+    )
+    written, span = rounded(value, (low, high), sign=signed)
+    if span == "–":
+        return ""
+    told = f"{confidence(finding.level)} interval"
+    if finding.kind in _MANY:
+        told = f"{_MANY[finding.kind]}, {told}s"
+    return f" {written}{unit and ' '}{unit} ({told} {span})"
 
 
 def _origin(judgement: Judgement) -> str:

@@ -9,6 +9,7 @@ from napari_posterior.checks.finding import confidence, number
 from napari_posterior.checks.page.badges import icon
 from napari_posterior.checks.page.html_parts import capital, counts, is_signed, say_origin, say_time
 from napari_posterior.checks.page.strip import strip
+from napari_posterior.checks.verdicts.verdict import NOT_TESTABLE
 
 if TYPE_CHECKING:
     from napari_posterior.checks.finding import Finding
@@ -74,7 +75,9 @@ def _decided(finding: Finding, when: str) -> str:
         else ""
     )
     required = "counts for the answer" if finding.required else "for information"
-    reason = f"<small>{escape(judgement.reason)}</small>" if judgement.reason else ""
+    # that it is untestable stands in the verdict
+    told = judgement.reason and judgement.verdict != NOT_TESTABLE
+    reason = f"<small>{escape(judgement.reason)}</small>" if told else ""
     return (
         f"<td>{limits}<small>{origin}</small>{allowed}</td>"
         f"<td><span class='inline'>{icon(judgement.verdict, size=14)} {judgement.verdict}</span>"
@@ -101,4 +104,6 @@ def _p_values(finding: Finding) -> str:
 
 
 def _p(value: float) -> str:
+    if value >= 0.9995:
+        return "1.00"
     return "&lt;10⁻⁶" if value < 1e-6 else number(value, 3)

@@ -65,7 +65,8 @@ class LayeredMap:
     @property
     def words(self) -> str:
         """What is seen, in sentences."""
-        told = [f"{self.base.title[:1].upper()}{self.base.title[1:]}. {self.base.words}"]
+        words = self.base.words.replace("blank where", "grey where")
+        told = [f"{self.base.title[:1].upper()}{self.base.title[1:]}. {words}"]
         for one in self.over:
             outlined = one.name.endswith(_OUTLINED)
             told.append(f"Outlined {one.words.removeprefix('1 ')}" if outlined else one.words)
@@ -93,9 +94,12 @@ def scale_of(found: MapImage) -> Scale:
     values = found.values[np.isfinite(found.values)]
     if values.size and set(np.unique(values).tolist()) <= {0.0, 1.0}:
         return Scale(0.0, 1.0, "grey", found.unit)
-    if values.size and values.min() < 0 < values.max():
-        least = 1.0 if found.unit.startswith("log2") else 1e-6
+    ratio = found.unit.startswith("log2")  # of one sign only too, its colours are those of others
+    if values.size and (ratio or values.min() < 0 < values.max()):
+        least = 1.0 if ratio else 1e-6
         return Scale(*symmetric_limits(found.values, least=least), "diverging", found.unit)
+    if values.size and not found.unit and (values == np.round(values)).all():
+        return Scale(0.0, max(float(values.max()), 1.0), "viridis", found.unit, codes=True)
     return Scale(*shared_limits([found.values]), "viridis", found.unit)
 
 

@@ -62,12 +62,15 @@ class Scale:
         One of `COLOURS`.
     unit : str
         Unit of the values.
+    codes : bool
+        Whether values are whole numbers that stand for something.
     """
 
     low: float
     high: float
     colours: str
     unit: str
+    codes: bool = False
 
     def indices(self, image: np.ndarray) -> np.ndarray:
         """Return palette indices, (H, W) uint8; the last one where there is no value."""
@@ -88,7 +91,10 @@ class Scale:
         return np.vstack([np.round(table), [_BLANK]]).astype(np.uint8)
 
     def ticks(self) -> tuple[str, str, str]:
-        """Return the labels of the ends and the middle."""
+        """Return the labels of the ends and the middle; all codes where values are codes."""
+        if self.codes:
+            whole = range(round(self.low), round(self.high) + 1)
+            return f"{whole[0]}", ", ".join(map(str, whole[1:-1])), f"{whole[-1]}"
         low, middle, high = self.low, (self.low + self.high) / 2, self.high
         step = max(abs(high - low), 1e-12)
         digits = min(max(1 - math.floor(math.log10(step)), 0), 6)

@@ -147,12 +147,10 @@ def find_diversity(standardised: Gram, *, level: float, paired: bool) -> Finding
     else:
         written, ends = rounded(estimate.value, estimate.interval)
         change = estimate.value - 1
-        words = "about as far apart as the teacher's"
+        words = "about as far apart as two of the teacher's"
         if abs(change) >= 0.005:
-            word = "less" if change < 0 else "more"
-            words = (
-                f"{percent(abs(change))} {word} far apart in squared distance than the teacher's"
-            )
+            word = "closer together" if change < 0 else "farther apart"
+            words = f"{percent(abs(change))} {word} in squared distance than two of the teacher's"
         sentence = (
             f"On this image two samples of the student are {words}, each pixel in units of its "
             f"spread: {written} times ({confidence(level)} interval {ends})."
@@ -358,5 +356,6 @@ def _count(value: float) -> str:
     """Write a number of directions, no more exact than it is."""
     if value < 10:
         return f"{value:.2g}"
-    unit = 10 ** (math.floor(math.log10(value)) - 1)
-    return f"{round(value / unit) * unit:,}".replace(",", " ")
+    # three digits, or else two counts look alike beside a ratio that is not 1
+    unit = 10 ** max(math.floor(math.log10(value)) - 2, 0)
+    return f"{round(value / unit) * unit:.0f}"

@@ -93,9 +93,9 @@ def find_fine_diversity(
         "mean squared distance of two student samples / of two teacher samples, in the finest "
         "octave of spatial frequency that the optics pass",
         (
-            f"On this image, in fine detail {size}, which holds {percent(share, 1)} of the variance"
-            f" of the teacher's samples in units of the local variance, two samples of the student "
-            f"are {written} times as far apart in squared distance as the teacher's "
+            f"On this image fine detail {size} holds {percent(share, 1)} of the variance of the "
+            f"teacher's samples, in units of the local variance. There two samples of the student "
+            f"are {written} times as far apart in squared distance as two of the teacher's "
             f"({confidence(level)} interval {ends})."
         ),
         estimate,
@@ -159,7 +159,8 @@ def find_feature_diversity(
         (
             f"On this image, in the {len(columns)} numbers that were measured on every sample, each"
             f" in units of its spread, two samples of the student are {written} times as far apart "
-            f"in squared distance as the teacher's ({confidence(level)} interval {ends})."
+            f"in squared distance as two of the teacher's ({confidence(level)} interval "
+            f"{ends})."
         ),
         estimate,
         counts,

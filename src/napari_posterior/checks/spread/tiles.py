@@ -28,6 +28,7 @@ CELL: Final = 16
 PATCHES: Final = 22
 """Independent patches that a tile holds at least: 32 samples then resolve 25 % of its variance."""
 
+_LITTLE: Final = 0.1  # of the interval: a correction that is not worth a number
 _CERTAIN: Final = 0.1  # of the median SD: below it both samplers are certain
 
 
@@ -324,10 +325,16 @@ def _tell(
 def _notes(family: RatioFamily, count: int) -> tuple[str, ...]:
     if count < 2:
         return ()
-    likely = float(family.expected[family.clearest])
+    likely, named = float(family.expected[family.clearest]), family.estimates[family.clearest]
+    low, high = named.interval
+    known = None not in (named.value, low, high)
+    if known and abs(likely - named.value) < _LITTLE * (high - low):  # type: ignore[operator]
+        told = "but hardly here"
+    else:
+        told = f"and its ratio is likely nearer to {rounded(likely, (None, None))[0]}"
     return (
-        f"The tile named was picked out of {count} for its difference, which chance exaggerates; "
-        f"its ratio is likely nearer to {rounded(likely, (None, None))[0]}.",
+        f"The tile named was picked out of {count} for its difference, which chance exaggerates, "
+        f"{told}.",
     )
 
 

@@ -166,7 +166,9 @@ def _settle_one(
     if not state.decides and found.reason != "few samples":
         found = _stand(found, state.earlier.get(finding.id), state.next_look)
     notes = finding.notes
-    if finding.kind == "statistic" and (told := wide_limit_note(limits, sd, unit=finding.unit)):
+    # of what did not pass it cannot be said that nearly everything does
+    passed = finding.kind == "statistic" and found.verdict == PRESERVED
+    if passed and (told := wide_limit_note(limits, sd, unit=finding.unit)):
         notes = (*notes, told)
     return replace(finding, judgement=found, required=required, notes=notes)
 

@@ -195,9 +195,17 @@ def judge(
         guess = evidence or _guess(value, interval, looks)
         more = plan(guess, value, (inner, outer), counts, looks, no_difference=no_difference)
         verdict, reason = NOT_ENOUGH, _why_open(interval, no_difference, more, distance=distance)
+        told = tell_plan(more, counts, looks, counted=counted)
+        inside = inner[0] < value < inner[1]
+        if bias and not inside and outer[0] <= value <= outer[1]:
+            # an interval clear of the limit would otherwise stand beside "not enough samples"
+            told = (
+                f"it is nearer to the limit than the reference may be off ({percent(bias, 1)}), "
+                f"and more {counted} will not settle it"
+            )
         sentence = (
             "Not enough samples on this image to say on which side of your limit, "
-            f"{limits.words}, it lies: {tell_plan(more, counts, looks, counted=counted)}."
+            f"{limits.words}, it lies: {told}."
         )
     return Judgement(
         verdict=verdict,

@@ -6,7 +6,7 @@ A solver knows a velocity ``F(x, t)`` and a path, and nothing of networks, image
 from napari_posterior.sampling.solvers.deterministic import DpmPp2M, euler, heun
 from napari_posterior.sampling.solvers.follow import renoise, solve, trace, walk
 from napari_posterior.sampling.solvers.registry import SOLVERS, Solver, get_solver, nfe
-from napari_posterior.sampling.solvers.step import Fresh, OnCall, OnData, Step, Velocity
+from napari_posterior.sampling.solvers.step import Fresh, Jump, OnCall, OnData, Step, Velocity
 from napari_posterior.sampling.solvers.stochastic import DpmPp2MSde, Sde, coarsen
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DpmPp2M",
     "DpmPp2MSde",
     "Fresh",
+    "Jump",
     "OnCall",
     "OnData",
     "Sde",

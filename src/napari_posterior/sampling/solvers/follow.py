@@ -32,6 +32,7 @@ def solve(
     *,
     fresh: Fresh | None = None,
     eta: float | None = None,
+    start: float = 1.0,
 ) -> Tensor:
     """Go from noise to data.
 
@@ -44,9 +45,9 @@ def solve(
     solver : str
         A key of ``SOLVERS``.
     grid : sequence of float
-        Decreasing times from 1.0 to 0.0.
+        Decreasing times from `start` to 0.0.
     z : Tensor
-        State at t = 1, any shape; its dtype is kept.
+        State at `start`, any shape; its dtype is kept.
     on_call : callable, optional
         Called as ``on_call(done, total)`` after every evaluation of `velocity`; an exception it
         raises ends the solve before the next evaluation.
@@ -57,6 +58,8 @@ def solve(
         the SDE.
     eta : float, optional
         Share of renewed noise of the solver ``"sde"``.
+    start : float
+        Time of `z`: 1 for noise.
 
     Returns
     -------
@@ -66,7 +69,8 @@ def solve(
     Raises
     ------
     ModelError
-        If the solver is unknown, `eta` does not fit it, or the grid does not decrease from 1 to 0.
+        If the solver is unknown, `eta` does not fit it, or the grid does not decrease from `start`
+        to 0.
     ValueError
         If the solver needs fresh noise and none is given.
     """
@@ -80,7 +84,8 @@ def solve(
             on_call(next(counter), total)
         return F
 
-    return deque(trace(counted, path, solver, grid, z, fresh=fresh, eta=eta), maxlen=1).pop()
+    states = trace(counted, path, solver, grid, z, fresh=fresh, eta=eta, start=start)
+    return deque(states, maxlen=1).pop()
 
 
 def trace(
@@ -92,10 +97,11 @@ def trace(
     *,
     fresh: Fresh | None = None,
     eta: float | None = None,
+    start: float = 1.0,
 ) -> Iterator[Tensor]:
     """Yield the states at ``grid[1]``, ``grid[2]``, ... on the way of :func:`solve`."""
     chosen = get_solver(solver, eta)
-    check_grid(grid)
+    check_grid(grid, start=start)
     step = chosen.begin(fresh or no_noise, 0.0 if eta is None else eta)
     x = z
     for s, t in itertools.pairwise(grid):
@@ -103,7 +109,14 @@ def trace(
         yield x
 
 
-def walk(jump: Jump, grid: Sequence[float], z: Tensor, on_call: OnCall | None = None) -> Tensor:
+def walk(
+    jump: Jump,
+    grid: Sequence[float],
+    z: Tensor,
+    on_call: OnCall | None = None,
+    *,
+    end: float = 0.0,
+) -> Tensor:
     """Follow a flow map along the grid: one call of ``jump(x, s, t)`` an interval.
 
     Parameters
@@ -111,23 +124,25 @@ def walk(jump: Jump, grid: Sequence[float], z: Tensor, on_call: OnCall | None = 
     jump : callable
         The flow map from time s to time t.
     grid : sequence of float
-        Decreasing times from 1.0 to 0.0.
+        Decreasing times from 1.0 to `end`.
     z : Tensor
         State at t = 1.
     on_call : callable, optional
         As in :func:`solve`.
+    end : float
+        Time to stop at.
 
     Returns
     -------
     Tensor
-        State at t = 0.
+        State at `end`.
 
     Raises
     ------
     ModelError
-        If the grid does not decrease from 1 to 0.
+        If the grid does not decrease from 1 to `end`.
     """
-    check_grid(grid)
+    check_grid(grid, end=end)
     total = len(grid) - 1
     x = z
     for done, (s, t) in enumerate(itertools.pairwise(grid), start=1):
