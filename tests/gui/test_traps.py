@@ -61,8 +61,8 @@ def nothing_is_left(qapp):
 def window(nothing_is_left, make_napari_viewer, measured, qtbot):
     """Open a viewer with an image and both docks."""
 
-    def window(*, samples=4):
-        viewer = make_napari_viewer(strict_qt="raise", show=True)
+    def window(*, samples=4, show=True):
+        viewer = make_napari_viewer(strict_qt="raise", show=show)
         viewer.add_image(measured, name="cell", scale=(0.2, 0.2), units=("um", "um"))
         for name in (RESTORE, COMPARE):
             open_dock(viewer, name)
@@ -300,7 +300,8 @@ def test_two_viewers_draw_at_once_and_each_shows_its_own(window, gate, qtbot):
 
 @pytest.mark.parametrize("way", ["deletes", "hides"])
 def test_layers_are_changed_while_a_run_is_drawn(window, gate, qtbot, measured, way):
-    viewer, session = window()
+    # not shown: a software renderer may fail to draw the image once a stack above it was deleted
+    viewer, session = window(show=False)
     press(viewer, RESTORE, "run_pair")
     teacher, student = session.state.runs
     qtbot.waitUntil(lambda: gate.reached.is_set() and bool(teacher.run), timeout=LONG)

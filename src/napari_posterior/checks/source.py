@@ -40,9 +40,9 @@ class SampleSource(Protocol):
         The measurement in ADU.
     request : object
         What was asked for: model, bundle_hash, sampler (or label), role, steps, nfe, seed,
-        precision, camera, psf, background and image (sha256, axes, scale, units, translate); what it
-        does not have is taken as unknown. A run of a teacher may also have ``solver_bias`` and
-        ``image_check``, see `napari_posterior.checks.solver.solver_trust`.
+        precision, camera, psf, background and image (sha256, axes, scale, units, translate);
+        what it does not have is taken as unknown. A run of a teacher may also have
+        ``solver_bias`` and ``image_check``, see `napari_posterior.checks.solver.solver_trust`.
     """
 
     @property

@@ -131,6 +131,8 @@ class ThresholdPlot:
         self._widget.setAccessibleName("Detection threshold")
         self.histogram = HistogramPlot(f"{name}_histogram")
         self.chart = ChartPlot(f"{name}_curve", height=_CURVE_HEIGHT)
+        self.chart.widget.setParent(self._widget)  # of which the canvas only is shown
+        self.chart.widget.hide()
         self.back = QPushButton("Back to the declared threshold", self._widget)
         describe(self.back, f"{name}_back", "Shows the counts that the verdict is about")
         self._words = Words("", self._widget)
