@@ -62,7 +62,7 @@ def window(nothing_is_left, make_napari_viewer, measured, qtbot):
     """Open a viewer with an image and both docks."""
 
     def window(*, samples=4, show=True):
-        viewer = make_napari_viewer(strict_qt="raise", show=show)
+        viewer = make_napari_viewer(show=show)
         viewer.add_image(measured, name="cell", scale=(0.2, 0.2), units=("um", "um"))
         for name in (RESTORE, COMPARE):
             open_dock(viewer, name)

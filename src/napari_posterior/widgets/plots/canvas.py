@@ -53,8 +53,7 @@ class Canvas(pyqtgraph.PlotWidget):
         self.setFixedHeight(height)
         self.setMinimumWidth(120)
         plot = self.getPlotItem()
-        menu = plot.ctrlMenu  # never shown; it belongs to nobody and would outlive the window
-        menu.setParent(self, menu.windowFlags())
+        self.destroyed.connect(plot.ctrlMenu.deleteLater)  # never shown, it belongs to nobody
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.disableAutoRange()
