@@ -243,7 +243,7 @@ def test_a_camera_that_does_not_fit_the_image_is_refused(
             "The read noise is 9 e-, outside the trained range of 0.5 to 5",
         ),
         ({"camera": npo.Camera(2e-3, 100.0, 1.0)}, "The photon scale is"),
-        ({"camera": npo.Camera(2.0, 150.0, 1.0)}, "The background level is -"),
+        ({"camera": npo.Camera(2.0, 150.0, 1.0)}, "The background level is −"),
     ],
 )
 def test_a_number_outside_the_trained_range_is_named(
