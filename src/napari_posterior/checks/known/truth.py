@@ -310,7 +310,10 @@ def _compare_coverage(
     values = [run.coverage(index) for run in (teacher, student)]
     without = student.coverage_without(index) - teacher.coverage_without(index)
     estimate = delete_one(
-        values[1] - values[0], without, level=level, method=f"difference, {_over_blocks(blocks)}"
+        values[1] - values[0],
+        without,
+        level=level,
+        method=f"difference, {_over_blocks(blocks)}",
     )
     shares = [None if v is None else 100 * v for v in (estimate.value, *estimate.interval)]
     written, ends = rounded(shares[0], (shares[1], shares[2]), sign=True)
@@ -360,9 +363,8 @@ def _find_coverage(run: BlockScores, key: str, name: str, *, level: float, known
         method=f"difference from the nominal value, {_over_blocks(blocks)}",
     )
     found = estimate.value or 0.0
-    low, high = (None if end is None else end + exact for end in estimate.interval)
-    shares = [None if end is None else 100 * end for end in (low, high)]
-    written, ends = rounded(100 * (exact + found), (shares[0], shares[1]))
+    low, high = (None if end is None else 100 * (end + exact) for end in estimate.interval)
+    written, ends = rounded(100 * (exact + found), (low, high))
     return Finding(
         id=key,
         title=f"coverage of the {name} at {_DECIDING * 100:.0f} %",
@@ -396,9 +398,6 @@ def _over_blocks(blocks: int) -> str:
 
 
 def _too_small(blocks: int) -> str:
-    if blocks >= FEWEST_BLOCKS:
-        return ""
-    return (
-        f"the image is too small, as it holds {blocks} independent blocks of pixels and an "
-        f"interval of the coverage needs {FEWEST_BLOCKS}"
-    )
+    held = f"it holds {blocks} independent blocks of pixels"
+    needed = f"an interval of the coverage needs {FEWEST_BLOCKS}"
+    return "" if blocks >= FEWEST_BLOCKS else f"the image is too small, as {held} and {needed}"
