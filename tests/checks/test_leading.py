@@ -70,7 +70,8 @@ def test_a_student_that_is_narrow_along_them_is_found(changed) -> None:
     expected = (student[:5] ** 2).sum() / (teacher[:5] ** 2).sum()
     assert found.together.interval[1] < 0.95
     assert found.together.interval[0] < expected < found.together.interval[1]
-    assert found.each[0].value == pytest.approx(0.25, rel=0.6)
+    low, high = found.each[0].interval
+    assert low < 0.25 < high < 0.95
     assert found.each[0].interval[1] < 0.7
     assert found.shares[0] == max(found.shares)
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_posterior.errors import PosteriorError, RunError
 from napari_posterior.layers.out import run_layers
+from napari_posterior.runs.damage import prove_readable, telling_damage
 from napari_posterior.runs.store import SUFFIX, open_run
 
 if TYPE_CHECKING:
@@ -49,16 +49,8 @@ def read_run(path: str | os.PathLike[str]) -> list[LayerData]:
     RunError
         One sentence, if the run holds no sample or is damaged.
     """
-    try:
+    with telling_damage(path):
         run = open_run(path)
-        corner = (0, *(slice(0, 1) for _ in run.request.image.shape))
         if len(run):
-            run.samples[corner]  # what cannot be read should be said now, not while looking
+            prove_readable(run)
         return run_layers(run, with_input=True)
-    except PosteriorError:
-        raise
-    except Exception as error:  # a damaged store makes its library raise anything
-        raise RunError(
-            f"{path} is damaged and cannot be opened ({type(error).__name__}); copy the run again, "
-            "or restore the image again"
-        ) from error

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from psygnal import Signal
 
 from napari_posterior.api import open_run, run_folder
-from napari_posterior.errors import PosteriorError, RunError
+from napari_posterior.errors import RunError
 from napari_posterior.runs.cancel import CancelToken
-from napari_posterior.runs.faults import explain
+from napari_posterior.runs.damage import prove_readable, telling_damage
 from napari_posterior.runs.provenance import to_script
 from napari_posterior.session.aside import Aside, at_once
 from napari_posterior.session.more_samples import MoreSamples, use_of
@@ -319,15 +319,9 @@ class History:
 
 
 def _open(folder: str | os.PathLike[str]) -> Run:
-    try:
+    with telling_damage(folder):
         run = open_run(folder)
         if not len(run):
             raise RunError(f"{run.path} holds no samples; restore the image again")
-        run.samples[(0, *(slice(0, 1) for _ in run.request.image.shape))]
-    except PosteriorError:
-        raise
-    except Exception as error:  # a damaged store makes its library raise anything
-        raise RunError(
-            f"{folder} is damaged and cannot be opened ({explain(error, 'reading it')})"
-        ) from error
-    return run
+        prove_readable(run)
+        return run
