@@ -3,9 +3,9 @@
 #
 #   .ci/steps.sh venv      make $VENV (default .venv) and install the package with all its extras
 #   .ci/steps.sh system    find the libraries a napari window needs; as root, get them through apt
-#   .ci/steps.sh test ...  run pytest, GUI tests under Xvfb; further words go to pytest
+#   .ci/steps.sh test ...  run pytest in two processes, GUI tests under Xvfb; further words go to pytest
 #
-# VENV=folder  PYTHON=interpreter  NO_APT=1  REQUIRE_GUI=1 (no window is a failure)
+# VENV=folder  PYTHON=interpreter  NO_APT=1  REQUIRE_GUI=1 (no window is a failure)  WORKERS=2 (0: one process)
 # Exit codes: 4 no window although required, 5 no usable Python.
 set -eu
 cd "$(dirname "$0")/.."
@@ -121,7 +121,9 @@ step_test() {
     fi
     # Xvfb is used even where there is a screen, so that no window pops up; macOS has only its screen.
     ! has Xvfb || unset DISPLAY WAYLAND_DISPLAY QT_QPA_PLATFORM
-    exec "$py" -m pytest "$@" </dev/null
+    # Tests share the cores by files, one thread each: threads of several processes would wait for one another.
+    export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+    exec "$py" -m pytest -n "${WORKERS:-2}" --dist loadfile "$@" </dev/null
 }
 
 step=${1:-}

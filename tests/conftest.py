@@ -27,8 +27,6 @@ context = QOpenGLContext()
 sys.exit(0 if context.create() and context.makeCurrent(surface) else 1)
 """
 
-_outcomes = pytest.StashKey[dict[str, set[str]]]()
-
 
 def _gui_required() -> bool:
     return os.environ.get("REQUIRE_GUI", "") not in ("", "0")
@@ -62,16 +60,40 @@ def _why_no_window() -> str | None:
     return f"no OpenGL for a napari window: {last}"
 
 
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether this process runs tests for another one (pytest-xdist)."""
+    return hasattr(config, "workerinput")
+
+
+class _WindowKeeper:
+    """Where the window is required, a run that skipped it, or never met it, is not green."""
+
+    def __init__(self) -> None:
+        self._passed = self._skipped = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if getattr(report, "needs_window", False):
+            self._passed |= report.passed and report.when == "call"
+            self._skipped |= report.skipped
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        met = self._passed and not self._skipped
+        if exitstatus == 0 and not met and not session.config.option.collectonly:
+            session.exitstatus = GUI_NOT_RUN
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_outcomes] = {"passed": set(), "skipped": set()}
+    if _gui_required() and not _is_worker(config):
+        config.pluginmanager.register(_WindowKeeper())
 
 
 @pytest.hookimpl(trylast=True)  # after -k and -m have made their choice
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     gui = [item for item in items if item.get_closest_marker("gui")]
     if not gui or (reason := _why_no_window()) is None:
         return
-    if _gui_required():
+    if _gui_required() and not _is_worker(config):  # a worker's skips are told to the first process
         pytest.exit(f"REQUIRE_GUI is set, but there is {reason}", returncode=GUI_NOT_RUN)
     for item in gui:
         item.add_marker(pytest.mark.skip(reason=reason))
@@ -80,21 +102,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
     report = yield
-    if item.get_closest_marker("gui") and report.outcome in ("passed", "skipped"):
-        if report.when == "call" or report.skipped:
-            item.config.stash[_outcomes][report.outcome].add(item.nodeid)
+    report.needs_window = item.get_closest_marker("gui") is not None
     return report
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Where the window is required, a run that skipped it, or never met it, is not green."""
-    config = session.config
-    outcomes = config.stash.get(_outcomes, None)
-    if exitstatus != 0 or not _gui_required() or outcomes is None or config.option.collectonly:
-        return
-    if outcomes["skipped"] or not outcomes["passed"]:
-        session.exitstatus = GUI_NOT_RUN
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:

@@ -105,8 +105,8 @@ def test_widgets_bring_in_no_torch():
 
 def test_importing_the_package_takes_less_than_a_tenth_of_a_second():
     code = (
-        "import time; start = time.perf_counter(); import napari_posterior; "
-        "print(time.perf_counter() - start)"
+        "import time; start = time.process_time(); import napari_posterior; "
+        "print(time.process_time() - start)"
     )
     assert min(float(run_fresh(code)) for _ in range(3)) < 0.1
 

@@ -139,14 +139,14 @@ def test_gui_tests_without_a_display_are_skipped_with_the_reason(repository):
     assert "no display: install Xvfb" in done.stdout
 
 
-def test_gui_tests_without_a_display_fail_where_the_window_is_required(repository):
-    done = run_pytest(repository, "tests/gui/test_sample_data.py", require_gui="1")
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_gui_tests_without_a_display_fail_where_the_window_is_required(repository, workers):
+    done = run_pytest(repository, "-n", workers, "tests/gui/test_sample_data.py", require_gui="1")
 
     assert done.returncode == 3, done.stdout
 
 
 def test_run_that_met_no_gui_test_fails_where_the_window_is_required(repository):
-    words = ("tests/test_packaging.py", "-k", "dependencies")
+    words = ("-n", "2", "tests/test_packaging.py", "-k", "dependencies")
 
-    assert run_pytest(repository, *words, require_gui="").returncode == 0
     assert run_pytest(repository, *words, require_gui="1").returncode == 3
