@@ -53,7 +53,7 @@ class FakeRun:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fake_run():
     """Make a run from samples, (K, ..., H, W), and a measurement in ADU."""
     return FakeRun
@@ -73,7 +73,7 @@ def scene():
     return truth, np.round(y).astype(np.float32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def draw(scene):
     """Draw samples around the object: ``draw(K, seed, scale=1.0, shift=0.0)``, (K, 64, 64)."""
     truth, _ = scene

@@ -11,7 +11,9 @@ from scipy import stats
 from napari_posterior.errors import InputError
 from napari_posterior.statistics.proportions import (
     fisher_mid_p,
+    mcnemar_mid_p,
     newcombe_interval,
+    paired_interval,
     wilson_interval,
 )
 
@@ -123,3 +125,57 @@ def test_counts_that_cannot_be_are_refused():
         fisher_mid_p(np.array([-1]), 8, np.array([2]), 8)
     with pytest.raises(InputError, match="confidence level"):
         wilson_interval(3, 8, level=95.0)
+
+
+def trinomial(n, lost, won):
+    """All (lost, won) of n pairs with their probabilities."""
+    table = [(a, b) for a in range(n + 1) for b in range(n + 1 - a)]
+    chance = stats.multinomial.pmf(
+        [(a, b, n - a - b) for a, b in table], n, (lost, won, 1 - lost - won)
+    )
+    return *np.array(table).T, chance
+
+
+def test_mcnemar_mid_p_leaves_out_half_of_what_is_as_probable_as_the_observed_one():
+    lost, won = np.array([0, 1, 3, 5, 12]), np.array([0, 7, 3, 2, 0])
+    exact = [
+        stats.binomtest(a, a + b, 0.5).pvalue if a + b else 1.0
+        for a, b in zip(lost.tolist(), won.tolist(), strict=True)
+    ]
+    expected = np.array(exact) - stats.binom.pmf(lost, lost + won, 0.5)
+    expected[[0, 2]] = 1.0  # as many each way: the exact p-value is cut at 1
+    assert mcnemar_mid_p(lost, won) == pytest.approx(expected)
+    assert mcnemar_mid_p(won, lost) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("pairs", [16, 32])
+@pytest.mark.parametrize("each", [0.02, 0.1, 0.3])
+def test_mcnemar_mid_p_errs_about_as_often_as_it_says(pairs, each):
+    lost, won, chance = trinomial(pairs, each, each)
+    assert chance[mcnemar_mid_p(lost, won) < 0.05].sum() <= 0.053
+
+
+@pytest.mark.parametrize("pairs", [16, 32])
+def test_either_end_of_the_paired_interval_misses_about_as_often_as_it_says(pairs):
+    missed = []
+    for lost, won in itertools.product((0.0, 0.03, 0.1, 0.25, 0.4), repeat=2):
+        first, second, chance = trinomial(pairs, lost, won)
+        low, high = paired_interval(first, second, pairs, level=0.9)
+        missed += [chance[low > won - lost + 1e-12].sum(), chance[high < won - lost - 1e-12].sum()]
+    assert np.mean(missed) <= 0.05
+    assert max(missed) <= 0.075
+
+
+def test_the_paired_interval_is_narrow_where_pairs_agree_and_turns_with_the_runs():
+    low, high = paired_interval(np.array([0]), np.array([0]), 32, level=0.9)
+    alone = newcombe_interval(np.array([16]), 32, np.array([16]), 32, level=0.9)
+    assert high[0] - low[0] < 0.6 * (alone[1] - alone[0])[0]
+    forth = paired_interval(np.array([3]), np.array([1]), 16)
+    back = paired_interval(np.array([1]), np.array([3]), 16)
+    assert (forth[0], forth[1]) == (pytest.approx(-back[1]), pytest.approx(-back[0]))
+    assert paired_interval(np.array([0]), np.array([0]), 0) == ([-1.0], [1.0])
+
+
+def test_more_pairs_that_differ_than_there_are_pairs_are_refused():
+    with pytest.raises(InputError, match="above its total"):
+        paired_interval(np.array([5]), np.array([4]), 8)

@@ -26,11 +26,12 @@ from napari_posterior.checks.known.reference import (
 from napari_posterior.checks.likelihood import find_reference_residual, find_residual_difference
 from napari_posterior.checks.mean import find_mean_gap
 from napari_posterior.checks.measure import SampleMeter
+from napari_posterior.checks.pairing import Chosen, choose_samples
 from napari_posterior.checks.report import Figures, Report, RunPictures
 from napari_posterior.checks.solver import SolverTrust
-from napari_posterior.checks.source import Stack, check_comparable, describe, stack_runs
+from napari_posterior.checks.source import Stack, check_comparable, describe
 from napari_posterior.checks.spread.answers import find_spread
-from napari_posterior.checks.spread.bands import make_bands, optical_cutoff
+from napari_posterior.checks.spread.bands import Bands, make_bands, optical_cutoff
 from napari_posterior.checks.spread.diversity import eigen_spectrum
 from napari_posterior.checks.spread.examples import read_examples
 from napari_posterior.checks.spread.leading import find_leading
@@ -123,18 +124,20 @@ def build_report(
     plan = comparison or Comparison.in_memory(statistics=[one.name for one in chosen])
     level = plan.looks.level
     described = describe(teacher), describe(student)
-    first, second, paired = stack_runs(teacher, student)
+    samples = choose_samples(teacher, student)
+    first = samples.teacher
     plane = first.planes // 2
     known = _check_known(truth, reference, first)
     measurements = [teacher.measurement(index) for index in range(first.planes)]
-    total = first.count + second.count
+    total = sum(samples.counts)
 
     def tick() -> None:
         if on_step is not None:
             on_step(0, total)
 
     bands = make_bands(first.plane_shape, cutoff=optical_cutoff(measurements[0].psf))
-    pixels = read_pixels(first, second, bands, plane=plane, paired=paired, on_step=tick)
+    samples, pixels = _read(samples, bands, plane=plane, on_step=tick)
+    (first, second), paired, total = samples.stacks, samples.paired, sum(samples.counts)
     size = {"pixel_size": described[0].pixel_size, "unit": described[0].unit}
     meter = SampleMeter(measurements, chosen, regions=regions, **size)  # type: ignore[arg-type]
     tables = [
@@ -152,7 +155,6 @@ def build_report(
     residuals = [[one.residuals for one in table] for table in tables]
     explained = find_reference_residual(residuals[0], level=level, trust=meter.trust)
     tiled, tile_maps = _find_tiles(pixels, plan, first, paired=paired, plane=plane, size=size)
-    rho = coupling(pixels.gram) if paired else None
     brightness = None
     if first.planes == 1:  # of a stack, the means of one plane alone are kept
         means = pixels.teacher.mean, pixels.student.mean
@@ -173,7 +175,9 @@ def build_report(
     features = principal_coordinates(pixels.standardised)
     modes, forms = find_modes(features, first.count, level=level, paired=paired)
     found: list[Finding] = [
-        find_mean_gap(pixels.gram, level=level, paired=paired, rho=rho, brightness=brightness),
+        find_mean_gap(
+            pixels.gram, level=level, paired=paired, rho=samples.rho, brightness=brightness
+        ),
         pixels.somewhere[0],
         find_variance_ratio(pixels.gram, level=level, paired=paired),
         tiled,
@@ -192,7 +196,8 @@ def build_report(
     solver = described[0].solver or SolverTrust()
     covered = next((one for one in calibration if one.id == "reference.coverage"), None)
     decision = plan.decide((first.count, second.count))
-    findings = plan.settle(found, decision, solver=solver)
+    spare = samples.further if paired else (0, 0)
+    findings = plan.settle(found, decision, solver=solver, spare=spare)
     plan.record(decision, findings)
     doubts = reference_doubts(solver, chi2=explained, coverage=covered)
     return Report(
@@ -220,15 +225,14 @@ def build_report(
         student=described[1],
         level=level,
         coupled=paired,
-        rho=rho,
+        rho=samples.rho,
         scope=tell_scope(described, first),
         warnings=(
             *tell_caveats(
                 described,
                 meter.trust,
                 pixels.gram,
-                paired=paired,
-                planes=first.planes,
+                samples=samples,
                 blocks=None if scored is None else scored.blocks,
             ),
             *(() if reference is None else (REFERENCE_NOTE,)),
@@ -263,6 +267,18 @@ def _chosen(
     if statistics is not None:
         return statistics
     return ("puncta_count",) if comparison is None else comparison.statistics
+
+
+def _read(
+    samples: Chosen, bands: Bands, *, plane: int, on_step: Callable[[], None]
+) -> tuple[Chosen, Pass]:
+    """Read the pixels of the samples that are compared: once, and again where pairs say little."""
+    words: Any = {"plane": plane, "on_step": on_step}
+    pixels = read_pixels(*samples.stacks, bands, paired=samples.paired, **words)
+    settled = samples.settle(coupling(pixels.gram) if samples.paired else None)
+    if settled.paired != samples.paired:
+        pixels = read_pixels(*settled.stacks, bands, paired=settled.paired, **words)
+    return settled, pixels
 
 
 def _measure(

@@ -8,6 +8,7 @@ from napari_posterior.checks.gram import same_samples
 
 if TYPE_CHECKING:
     from napari_posterior.checks.gram import Gram
+    from napari_posterior.checks.pairing import Chosen
     from napari_posterior.checks.source import Description, Stack
     from napari_posterior.checks.trust import NoiseTrust
 
@@ -33,8 +34,7 @@ def tell_caveats(
     trust: NoiseTrust,
     gram: Gram,
     *,
-    paired: bool,
-    planes: int,
+    samples: Chosen,
     blocks: int | None,
 ) -> tuple[str, ...]:
     """Return what may mislead a reader of the findings.
@@ -47,10 +47,8 @@ def tell_caveats(
         What is known of the noise of the measurement.
     gram : Gram
         Of the samples that were compared.
-    paired : bool
-        Whether these were pairs of one noise canvas.
-    planes : int
-        Planes of a sample.
+    samples : Chosen
+        These samples, and what was left out.
     blocks : int or None
         Blocks of pixels that coverage was scored in; None without a known object.
     """
@@ -72,18 +70,15 @@ def tell_caveats(
             f"{trust.saturated} pixel{'s are' if trust.saturated > 1 else ' is'} saturated and "
             "left out of the likelihood; the object is at least as bright there."
         )
-    if paired and gram.n_teacher < max(one.samples for one in described):
-        found.append(
-            f"The runs start from the same noise and are compared in {gram.n_teacher} pairs; "
-            "samples without a partner are left out."
-        )
-    if paired and same_samples(gram):
+    if told := samples.tell():
+        found.append(told)
+    if samples.paired and same_samples(gram):
         found.append(
             "Both runs hold the same samples, so every difference is zero by construction."
         )
     if described[1].role == "teacher":
         found.append("Both runs were drawn by the teacher; “student” stands for the second run.")
-    if planes > 1:
+    if samples.teacher.planes > 1:
         found.append(
             "Planes were restored one by one, so nothing is said about how they depend on each "
             "other; maps show one plane."

@@ -85,6 +85,8 @@ class Finding:
     counted : str
         What `n_teacher` and `n_student` count: ``"samples"``, or restorations or simulations of an
         experiment.
+    correlation : float or None
+        In pairs, of what one sample of each run adds to the estimate, where it is known.
     judgement : Judgement or None
         The verdict; None for what is an estimate only.
     required : bool
@@ -117,6 +119,7 @@ class Finding:
     maps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     counted: str = "samples"
+    correlation: float | None = None
     judgement: Judgement | None = None
     required: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -125,6 +128,14 @@ class Finding:
     def verdict(self) -> Verdict | None:
         """*preserved*, *not preserved*, *not enough samples*, *not testable*; None: no verdict."""
         return None if self.judgement is None else self.judgement.verdict
+
+    @property
+    def pairing(self) -> str:
+        """How samples were paired, with the correlation where it is known; else empty."""
+        if not self.coupled or self.counted != "samples":
+            return ""
+        known = "" if self.correlation is None else f", correlation {self.correlation:.2f}"
+        return f"paired on shared noise{known}".replace("-", "−")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON values: no NaN, no arrays."""
@@ -145,6 +156,7 @@ class Finding:
                 "K_S": self.n_student,
                 "counted": self.counted,
                 "coupled": self.coupled,
+                "pair_correlation": self.correlation,
                 "p_value": self.p_value,
                 "p_method": self.p_method,
                 "required": self.required,

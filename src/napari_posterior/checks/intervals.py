@@ -39,6 +39,10 @@ class Estimate:
         In words.
     evidence : Evidence or None
         What it says about limits; None where there is no standard error.
+    correlation : float or None
+        In pairs, of what one sample of each run adds to the estimate; None where nothing varies. An
+        interval is about ``sqrt(1 - correlation)`` times as wide as that of as many independent
+        samples.
     """
 
     value: float | None
@@ -47,6 +51,14 @@ class Estimate:
     df: float
     method: str
     evidence: Evidence | None = None
+    correlation: float | None = None
+
+    def p_value(self, no_difference: float) -> float | None:
+        """Return the two-sided p-value of no difference; None without a standard error."""
+        if self.evidence is None or not self.se > 0:
+            return None
+        sides = self.evidence.below(no_difference), self.evidence.above(no_difference)
+        return min(2 * min(sides), 1.0)
 
 
 def mean_difference(
@@ -70,7 +82,9 @@ def mean_difference(
     """
     estimate = float(np.mean(student) - np.mean(teacher))
     shares: tuple[float, float] | None
+    correlation = None
     if paired:
+        correlation = _correlation(np.asarray(teacher), np.asarray(student))
         differences = np.asarray(student) - np.asarray(teacher)
         count = len(differences)
         se = float(np.std(differences, ddof=1)) / math.sqrt(count)
@@ -86,7 +100,8 @@ def mean_difference(
         method = "Welch t"
     reach = float(stats.t.isf((1 - level) / 2, df)) * se if se > 0 else 0.0
     evidence = TEvidence(estimate, se, df, shares=shares)
-    return Estimate(estimate, (estimate - reach, estimate + reach), se, df, method, evidence)
+    ends = estimate - reach, estimate + reach
+    return Estimate(estimate, ends, se, df, method, evidence, correlation)
 
 
 def leave_one_out_variance(values: np.ndarray) -> np.ndarray:
@@ -154,7 +169,9 @@ def jackknife_log_ratio(
     df = float(len(parts[0]) - 1 if paired else len(logs[0]) + len(logs[1]) - 2)
     reach = float(stats.t.isf((1 - level) / 2, df)) * se if se > 0 else 0.0
     ends = ratio * math.exp(-reach), ratio * math.exp(reach)
-    return Estimate(ratio, ends, se, df, method, TEvidence(ratio, se, df, True, shares))
+    evidence = TEvidence(ratio, se, df, True, shares)
+    correlation = _correlation(logs[0], logs[1]) if paired else None
+    return Estimate(ratio, ends, se, df, method, evidence, correlation)
 
 
 def delete_one(value: float, without: np.ndarray, *, level: float, method: str) -> Estimate:
@@ -166,3 +183,10 @@ def delete_one(value: float, without: np.ndarray, *, level: float, method: str) 
     reach = float(stats.t.isf((1 - level) / 2, count - 1)) * se if se > 0 else 0.0
     evidence = TEvidence(value, se, float(count - 1))
     return Estimate(value, (value - reach, value + reach), se, count - 1.0, method, evidence)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return the correlation of two columns; None where one does not vary."""
+    away = [column - column.mean() for column in (first, second)]
+    scale = math.sqrt(float((away[0] ** 2).sum()) * float((away[1] ** 2).sum()))
+    return float((away[0] * away[1]).sum()) / scale if scale > 0 else None

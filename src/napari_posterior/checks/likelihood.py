@@ -150,6 +150,9 @@ def find_residual_difference(
         question="likelihood",
         kind="likelihood",
         evidence=estimate.evidence,
+        p_value=estimate.p_value(0.0),
+        p_method=estimate.method,
+        correlation=estimate.correlation,
         extra={
             # no measurement of this size tells less from none
             "least_limit": sd,

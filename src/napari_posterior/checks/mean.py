@@ -140,6 +140,7 @@ def find_mean_gap(
         if estimate.value is None
         else permutation_p(gram, statistic="mean", paired=paired),
         p_method=permutation_words(paired=paired),
+        correlation=rho if paired else None,
         notes=(brightness.sentence,) if brightness is not None and brightness.explains else (),
         extra={
             "brightness": None if brightness is None else brightness.to_dict(),

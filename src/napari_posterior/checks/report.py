@@ -139,7 +139,7 @@ class Report:
     coupled : bool
         Whether both runs start from the same noise canvases.
     rho : float or None
-        Correlation of the samples of a pair, when coupled.
+        Correlation of the samples of one noise canvas, where the runs share some.
     scope : str
         What the findings are about, in a sentence.
     warnings : tuple of str

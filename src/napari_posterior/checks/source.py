@@ -22,7 +22,6 @@ __all__ = [
     "Stack",
     "check_comparable",
     "describe",
-    "stack_runs",
 ]
 
 MIN_SAMPLES: Final = 4
@@ -188,28 +187,6 @@ class Stack:
         where = np.unravel_index(plane, self.shape[1:-2]) if len(self.shape) > 3 else ()
         index = (int(self._rows[sample]), *(int(i) for i in where), slice(start, stop))
         return np.asarray(self._samples[index], np.float32)
-
-
-def stack_runs(teacher: SampleSource, student: SampleSource) -> tuple[Stack, Stack, bool]:
-    """Return the samples that are compared, and whether they are pairs of one noise canvas.
-
-    Runs of one seed start from the same canvases. Their samples are not independent and are never
-    taken as such: even a weak correlation biases the gap between the means. Those without a
-    partner are left out.
-
-    Parameters
-    ----------
-    teacher, student : SampleSource
-        Two runs that can be compared.
-    """
-    whole = Stack(teacher.samples), Stack(student.samples)
-    seeds = [getattr(run.request, "seed", None) for run in (teacher, student)]
-    if seeds[0] is None or seeds[0] != seeds[1]:
-        return *whole, False
-    _, first, second = np.intersect1d(whole[0].indices, whole[1].indices, return_indices=True)
-    if len(first) < MIN_SAMPLES:
-        return *whole, False
-    return Stack(teacher.samples, first), Stack(student.samples, second), True
 
 
 def check_comparable(teacher: SampleSource, student: SampleSource) -> None:

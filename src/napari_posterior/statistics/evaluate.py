@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from napari_posterior.statistics.context import StatisticContext
     from napari_posterior.statistics.regions import Region
 
-__all__ = ["Quantity", "evaluate", "measure_planes", "not_testable", "quantify"]
+__all__ = [
+    "Quantity",
+    "combine_planes",
+    "evaluate",
+    "measure_planes",
+    "not_testable",
+    "quantify",
+]
 
 
 class Quantity(NamedTuple):
@@ -113,7 +120,17 @@ def quantify(
     InputError
         If a value is not a finite number, or for the reasons of `measure_planes`.
     """
-    values = measure_planes(chosen, planes, contexts, region=region)
+    return combine_planes(chosen, measure_planes(chosen, planes, contexts, region=region))
+
+
+def combine_planes(chosen: Statistic, values: Sequence[Value]) -> dict[str, Quantity]:
+    """Combine what `measure_planes` gave, as `quantify` does.
+
+    Raises
+    ------
+    InputError
+        If a value is not a finite number.
+    """
     found = [one for one in values if isinstance(one, Objects)]
     if found:
         return _summarise(found, chosen.unit)
@@ -123,7 +140,7 @@ def quantify(
         for key, number in entries.items():
             totals[key] = totals.get(key, 0.0) + float(number)  # type: ignore[arg-type]
     if chosen.combine == "mean":
-        totals = {key: number / len(planes) for key, number in totals.items()}
+        totals = {key: number / len(values) for key, number in totals.items()}
     for number in totals.values():
         if not math.isfinite(number):
             raise InputError(f"the statistic {chosen.name!r} gave {number} for a sample; fix it")

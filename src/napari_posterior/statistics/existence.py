@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.statistics.sites import Sites
 
-__all__ = ["CLASSES", "TOLERANCE", "Existence", "compare_sites"]
+__all__ = ["CLASSES", "TOLERANCE", "Existence", "classify", "compare_sites"]
 
 CLASSES: Final = ("shared", "lost", "invented", "undecidable")
 
@@ -230,11 +230,7 @@ def compare_sites(
         for count, total in zip(counts, totals, strict=True)
     ]
     low, high = newcombe_interval(counts[1], totals[1], counts[0], totals[0], level=1 - 2 * tail)
-    classes = np.select(
-        [(low > -tolerance) & (high < tolerance), high < -tolerance, low > tolerance],
-        CLASSES[:3],
-        CLASSES[3],
-    )
+    classes = classify(low, high, tolerance)
     listed = sites.detection_count >= _LISTED
     p_value = fisher_mid_p(counts[1], totals[1], counts[0], totals[0])
     q_value = np.full(len(sites), np.nan)
@@ -256,4 +252,13 @@ def compare_sites(
         p_value=p_value,
         q_value=q_value,
         listed=listed,
+    )
+
+
+def classify(low: np.ndarray, high: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return the class of each site from the interval of its difference; see `compare_sites`."""
+    return np.select(
+        [(low > -tolerance) & (high < tolerance), high < -tolerance, low > tolerance],
+        CLASSES[:3],
+        CLASSES[3],
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
-from napari_posterior.checks.finding import Finding, confidence, number, rounded
+from napari_posterior.checks.finding import Finding, confidence, number, percent, rounded
 from napari_posterior.errors import InputError
 from napari_posterior.statistics import Objects, get_statistic
 from napari_posterior.statistics.changes import (
@@ -17,11 +18,12 @@ from napari_posterior.statistics.changes import (
     permutation_test,
 )
 from napari_posterior.statistics.evaluate import measure_planes
-from napari_posterior.statistics.existence import TOLERANCE, compare_sites
+from napari_posterior.statistics.existence import CLASSES, TOLERANCE, classify, compare_sites
+from napari_posterior.statistics.proportions import mcnemar_mid_p, paired_interval
 from napari_posterior.statistics.sites import default_radius, pool_sites
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -34,6 +36,7 @@ __all__ = ["SiteTable", "bounds_in_words", "find_site_changes", "locate", "pool_
 
 _PLANES_APART: Final = 0.5  # px of a plane: puncta of different planes are different puncta
 _LARGEST: Final = 5
+_DISCOVERIES: Final = 0.05  # false-discovery rate of puncta that differ in pairs
 
 _NONE: Final = (None, None)
 _WAYS: Final = {"lost": ("loses", "of them"), "invented": ("invents", "others")}
@@ -295,7 +298,7 @@ def _find_any(table: SiteTable, test: PermutationTest, shared: dict[str, Any]) -
     """Say what became of the sites, with the test of any difference."""
     existence = table.existence
     classes = existence.count_classes()
-    told = ", ".join(f"{count} {name}" for name, count in classes.items())
+    told = _count(classes)
     merged = int(existence.sites.merged[table.order].sum())
     notes = []
     if merged:
@@ -306,6 +309,13 @@ def _find_any(table: SiteTable, test: PermutationTest, shared: dict[str, Any]) -
     hidden = len(existence) - len(table)
     if hidden:
         notes.append(f"{hidden} sites with a single detection count in sums and are not listed.")
+    pairs = _test_pairs(table) if shared["coupled"] and len(table) else {}
+    if pairs:
+        notes.append(
+            f"Compared in pairs of one noise canvas, {_count(pairs['classes'])}; "
+            f"{pairs['differ']} of {len(table)} differ beyond chance (McNemar's mid-p at each, "
+            f"false discovery rate {percent(_DISCOVERIES)})."
+        )
     changed = table.order[existence.difference[table.order] != 0][:_LARGEST]
     return Finding(
         id="sites",
@@ -329,6 +339,32 @@ def _find_any(table: SiteTable, test: PermutationTest, shared: dict[str, Any]) -
             "distance": test.distance,
             "distance_by_chance": test.null_mean,
             "tolerance": existence.tolerance,
+            **({"pairs": pairs} if pairs else {}),
         },
         **shared,
     )
+
+
+def _count(classes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in classes.items())
+
+
+def _test_pairs(table: SiteTable) -> dict[str, Any]:
+    """Compare each listed punctum in pairs: what both samples have or miss says nothing."""
+    existence = table.existence
+    sites = existence.sites
+    teacher, student = (run[:, table.order].astype(bool) for run in (sites.teacher, sites.student))
+    lost, won = (teacher & ~student).sum(0), (student & ~teacher).sum(0)
+    p_value = mcnemar_mid_p(lost, won)
+    q_value = false_discovery_control(p_value)
+    ends = paired_interval(lost, won, len(teacher), level=1 - 2 * existence.tail)
+    named = classify(*ends, existence.tolerance)
+    return {
+        "p_value": p_value,
+        "q_value": q_value,
+        "differ": int((q_value <= _DISCOVERIES).sum()),
+        "fdr": _DISCOVERIES,
+        "low": ends[0],
+        "high": ends[1],
+        "classes": {name: int((named == name).sum()) for name in CLASSES},
+    }

@@ -101,6 +101,9 @@ def find_difference(
         coupled=paired,
         sentence=sentence,
         evidence=estimate.evidence,
+        p_value=estimate.p_value(0.0),
+        p_method=estimate.method,
+        correlation=estimate.correlation,
         extra={
             "se": estimate.se,
             "df": estimate.df,
@@ -175,6 +178,9 @@ def find_spread_ratio(
         sentence=sentence,
         no_difference=1.0,
         evidence=estimate.evidence,
+        p_value=estimate.p_value(1.0),
+        p_method=squared.method,
+        correlation=estimate.correlation,
         extra={"se_log_variance": squared.se, "df": squared.df},
     )
 

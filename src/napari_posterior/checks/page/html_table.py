@@ -32,10 +32,11 @@ def show_table(report: Report) -> str:
         "<p class='caption'>A difference is student − teacher, no difference is 0; a ratio is "
         "student / teacher, no difference is 1. Strips have a scale of their own each: ● estimate, "
         "shaded the tolerance, dotted no difference. Below the estimate, samples: teacher + "
-        "student, “pairs” where samples of one noise canvas were compared with each other. p "
-        "within and p beyond are those of the test for each verdict, and decide at the tail of the "
-        "plan; p of no difference is shown and decides nothing. The same numbers are in "
-        "findings.csv and report.json.</p></section>"
+        "student, “pairs” where samples of one noise canvas were compared with each other: at a "
+        "correlation r their interval is about √(1 − r) times as wide as that of as many "
+        "independent samples. p within and p beyond are those of the test for each verdict, and "
+        "decide at the tail of the plan; p of no difference is shown and decides nothing. The same "
+        "numbers are in findings.csv and report.json.</p></section>"
     )
 
 
@@ -46,10 +47,11 @@ def _row(finding: Finding, when: str, known: str) -> str:
     span = "–" if finding.interval == (None, None) else " to<br>".join(ends)
     unit = finding.unit or ("ratio" if finding.no_difference == 1.0 else "")
     unit = f"<small>{escape(unit)}</small>" if unit else ""
+    paired = f"<small>{escape(finding.pairing)}</small>" if finding.pairing else ""
     region = f"<small>{escape(finding.region)}</small>" if finding.region else ""
     return (
         f"<tr><td><b>{capital(finding.title)}</b>{region}<code>{escape(finding.id)}</code>"
-        f"<small>{escape(finding.estimand)}</small><small>{escape(finding.method)}</small>"
+        f"<small>{escape(finding.estimand)}</small><small>{escape(finding.method)}</small>{paired}"
         f"<small class='floor'>{escape(known)}</small></td>"
         f"<td class='n'>{value}{unit}<small>{counts(finding)}</small></td><td class='n'>{span}</td>"
         f"<td class='strip-cell'>{strip(finding, width=150)}</td>{_decided(finding, when)}"

@@ -97,6 +97,7 @@ def find_spectrum(
         evidence=family if varies else None,
         p_value=family.p_value if varies else None,
         p_method=f"jackknife t, times twice the number of bands ({kept.count})",
+        correlation=family.estimates[worst].correlation,
         notes=_notes(bands, worst, shares),
         extra={
             "worst_band": worst,
@@ -113,6 +114,7 @@ def find_spectrum(
                     "low": one.interval[0],
                     "high": one.interval[1],
                     "se_log": one.se,
+                    "pair_correlation": one.correlation,
                     "beyond_cutoff": bands.beyond[i],
                     "teacher_share": shares[i],
                     "decides": i < kept.count,

@@ -237,6 +237,7 @@ def find_tiles(
         evidence=family if len(shown) else None,
         p_value=family.p_value if len(shown) else None,
         p_method=f"jackknife t, times twice the number of tiles ({len(shown)})",
+        correlation=estimates[worst].correlation,
         maps=("tile_ratio", "tile_verdict"),
         notes=_notes(family, len(shown)),
         extra={

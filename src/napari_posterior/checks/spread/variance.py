@@ -84,6 +84,7 @@ def find_variance_ratio(gram: Gram, *, level: float, paired: bool) -> Finding:
         evidence=estimate.evidence,
         p_value=permutation_p(gram, statistic="variance", paired=paired),
         p_method=permutation_words(paired=paired),
+        correlation=estimate.correlation,
         extra={
             "se_log": estimate.se,
             "df": estimate.df,

@@ -158,7 +158,12 @@ class Comparison:
         return Decision(counts, look, decides, following, tuple(notes))
 
     def settle(
-        self, findings: Sequence[Finding], decision: Decision, *, solver: SolverTrust
+        self,
+        findings: Sequence[Finding],
+        decision: Decision,
+        *,
+        solver: SolverTrust,
+        spare: tuple[int, int] = (0, 0),
     ) -> tuple[Finding, ...]:
         """Give every finding its verdict, or let the one of this look stand.
 
@@ -170,6 +175,8 @@ class Comparison:
             From `decide`.
         solver : SolverTrust
             The bias of the reference that verdicts have to allow for.
+        spare : tuple of int
+            Samples of teacher and student that wait for a partner.
         """
         return tuple(
             settled
@@ -180,6 +187,7 @@ class Comparison:
                 self.looks,
                 solver=solver,
                 settled=self._settled(one, decision),
+                spare=spare,
             )
         )
 

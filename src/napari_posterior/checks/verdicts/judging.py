@@ -112,6 +112,7 @@ def settle(
     *,
     solver: SolverTrust,
     settled: Settled | None = None,
+    spare: tuple[int, int] = (0, 0),
 ) -> tuple[Finding, ...]:
     """Give every finding that has a tolerance its verdict.
 
@@ -127,13 +128,20 @@ def settle(
         The bias of the reference that verdicts have to allow for.
     settled : Settled, optional
         What earlier looks have settled.
+    spare : tuple of int
+        Samples of teacher and student that wait for a partner; findings in pairs count on them.
     """
     state = settled or Settled()
-    return tuple(_settle_one(one, tolerances, looks, solver, state) for one in findings)
+    return tuple(_settle_one(one, tolerances, looks, solver, state, spare) for one in findings)
 
 
 def _settle_one(
-    finding: Finding, tolerances: Tolerances, looks: Looks, solver: SolverTrust, state: Settled
+    finding: Finding,
+    tolerances: Tolerances,
+    looks: Looks,
+    solver: SolverTrust,
+    state: Settled,
+    spare: tuple[int, int],
 ) -> Finding:
     required = finding.id in tolerances.required
     if finding.untestable:
@@ -162,6 +170,7 @@ def _settle_one(
         bias=_bias(finding.kind, solver),
         distance=finding.distance,
         counted=finding.counted,
+        spare=spare if finding.pairing else (0, 0),
     )
     if not state.decides and found.reason != "few samples":
         found = _stand(found, state.earlier.get(finding.id), state.next_look)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from scipy import optimize, stats
@@ -60,6 +60,19 @@ class MoreSamples:
     borderline: bool = False
     teacher_only: bool = False
     asked: str = ""
+
+    def less(self, spare: tuple[int, int]) -> MoreSamples:
+        """Return what is left to draw where samples of teacher and student are there to pair."""
+        if spare == (0, 0):
+            return self
+        teacher, student = (
+            max(more - there, 0)
+            for more, there in zip((self.teacher, self.student), spare, strict=True)
+        )
+        alone = teacher > 0 and student == 0 < self.student
+        return replace(
+            self, teacher=teacher, student=student, teacher_only=self.teacher_only or alone
+        )
 
 
 def plan(

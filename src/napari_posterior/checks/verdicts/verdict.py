@@ -125,6 +125,7 @@ def judge(
     bias: float = 0.0,
     distance: bool = False,
     counted: str = "samples",
+    spare: tuple[int, int] = (0, 0),
 ) -> Judgement:
     """Give the verdict on one quantity.
 
@@ -153,6 +154,8 @@ def judge(
         Whether the quantity cannot be below `no_difference`.
     counted : str
         What the counts are of; other than samples, the same ones serve both.
+    spare : tuple of int
+        Samples of teacher and student that are there and enter as soon as they have a partner.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def judge(
             f"Not enough samples on this image: a verdict needs {FEWEST} of each run or more, and "
             f"there are {counts[0]} and {counts[1]}."
         )
-        more = MoreSamples(max(FEWEST - counts[0], 0), max(FEWEST - counts[1], 0))
+        more = MoreSamples(max(FEWEST - counts[0], 0), max(FEWEST - counts[1], 0)).less(spare)
     elif value is None or interval == (None, None):
         verdict, reason = NOT_ENOUGH, "no interval"
         sentence = "Not enough samples on this image: too few of their values differ."
@@ -194,8 +197,10 @@ def judge(
     else:
         guess = evidence or _guess(value, interval, looks)
         more = plan(guess, value, (inner, outer), counts, looks, no_difference=no_difference)
+        more = None if more is None else more.less(spare)
         verdict, reason = NOT_ENOUGH, _why_open(interval, no_difference, more, distance=distance)
-        told = tell_plan(more, counts, looks, counted=counted)
+        held = counts[0] + spare[0], counts[1] + spare[1]
+        told = tell_plan(more, held, looks, counted=counted)
         inside = inner[0] < value < inner[1]
         if bias and not inside and outer[0] <= value <= outer[1]:
             # an interval clear of the limit would otherwise stand beside "not enough samples"
