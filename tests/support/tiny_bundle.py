@@ -118,6 +118,18 @@ def tiny_model(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
+def tiny_with_figures(tiny_model: str, tmp_path: Path) -> str:
+    """Name of the tiny bundle whose card says how closely its students follow the teacher."""
+    from napari_posterior.bundles.write import write_evaluation
+
+    rows = ("kd, 1 step", "flow, 1 step", "flow, 2 steps")
+    figures = {"variance_ratio": 0.9, "mean_gap_in_sd": 0.2, "noise_correlation": 0.97}
+    table = {key: {row: {"all": [value]} for row in rows} for key, value in figures.items()}
+    write_evaluation(tmp_path / "cache" / "models" / tiny_model, {"students_held_out": table})
+    return tiny_model
+
+
+@pytest.fixture
 def measured() -> np.ndarray:
     """A simulated measurement with a bright spot, (24, 32) uint16 in ADU."""
     rows, columns = np.mgrid[:24, :32]

@@ -44,7 +44,7 @@ def choose_camera(image: Image, given: Camera | None, *, blind: bool | None) -> 
     image : Image
         Grey levels in ADU.
     given : Camera, optional
-        The user's.
+        The user's; of maps of the whole image, a part takes its part.
     blind : bool, optional
         The user's choice; by default blind only where the estimate does not resolve the gain.
 
@@ -58,6 +58,7 @@ def choose_camera(image: Image, given: Camera | None, *, blind: bool | None) -> 
         If the camera has maps of another shape, or an offset above every pixel.
     """
     if given is not None:
+        given = _of_part(given, image)
         given.check_fits(image.plane_shape)
         _check_offset(image, given)
         told = [_BLIND.format("as was asked")] if blind else []
@@ -71,6 +72,14 @@ def choose_camera(image: Image, given: Camera | None, *, blind: bool | None) -> 
     if is_blind:
         told.append(_BLIND.format("as was asked" if blind else "because the gain is not resolved"))
     return CameraChoice(estimate.camera, is_blind, tuple(told))
+
+
+def _of_part(camera: Camera, image: Image) -> Camera:
+    """Return the part of maps of the whole image that an image knows to be."""
+    if camera.shape is None or camera.shape != image.whole[-2:] or image.whole == image.data.shape:
+        return camera
+    part = (slice(a, a + n) for a, n in zip(image.corner, image.plane_shape, strict=True))
+    return camera.crop(*part)
 
 
 def _check_offset(image: Image, camera: Camera) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.image import Image
     from napari_posterior.physics.camera import Camera
+    from napari_posterior.physics.psf import Psf
 
 __all__ = ["MOST_PIXELS", "range_outlook", "seconds_per_pixel"]
 
@@ -24,7 +25,7 @@ def range_outlook(
     model: str | os.PathLike[str],
     *,
     camera: Camera | None = None,
-    psf_sigma: float | None = None,
+    psf: Psf | None = None,
     background: float = 0.0,
 ) -> tuple[str, ...]:
     """Say which numbers of an image lie outside the range that a model was trained on.
@@ -40,8 +41,8 @@ def range_outlook(
         A name of the catalogue, or the folder of a bundle; only its card is read.
     camera : Camera, optional
         By default estimated from the image.
-    psf_sigma : float, optional
-        In pixels; by default that of the restored image.
+    psf : Psf, optional
+        By default that of the restored image.
     background : float
         In photoelectrons per pixel.
 
@@ -76,7 +77,7 @@ def range_outlook(
         return ()
     normaliser = Normaliser(**card.conditioning.normaliser)  # type: ignore[arg-type]  # from JSON
     conditioner = Conditioner(normaliser, _no_network)
-    psf = Psf(TARGET_SIGMA if psf_sigma is None else psf_sigma)
+    psf = psf or Psf(TARGET_SIGMA)
     by_channel: dict[int, list[Measurement]] = {}
     for place, plane in enumerate(image.planes()):
         measured = Measurement(np.asarray(plane, np.float32), chosen.camera, psf, background)

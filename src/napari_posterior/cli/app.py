@@ -10,7 +10,9 @@ import typer
 import napari_posterior
 from napari_posterior.cli.compare import compare
 from napari_posterior.cli.compare_images import compare_images
+from napari_posterior.cli.correct import correct
 from napari_posterior.cli.experiments import dependence, self_calibration
+from napari_posterior.cli.hand_over import hand_over
 from napari_posterior.cli.measuring import colocalise, list_all, measure, sites
 from napari_posterior.cli.options import (
     Device,
@@ -23,6 +25,7 @@ from napari_posterior.cli.options import (
     Seed,
 )
 from napari_posterior.cli.outcome import reported, say
+from napari_posterior.cli.restore_corrected import restore_corrected
 from napari_posterior.cli.train_commands import distill, train
 
 if TYPE_CHECKING:
@@ -199,6 +202,11 @@ def camera(
 app.command(short_help="Say what a student keeps of its teacher.")(compare)
 app.command("compare-images", short_help="Say what it keeps on images like these.")(compare_images)
 app.command(short_help="See whether a student follows the measurement.")(dependence)
+app.command(short_help="Estimate the teacher from many student samples.")(correct)
+app.command("restore-corrected", short_help="The teacher's mean and uncertainty, in time.")(
+    restore_corrected
+)
+app.command("hand-over", short_help="Find where a student may hand over.")(hand_over)
 app.command("self-calibration", short_help="See whether error bars hold on simulated objects.")(
     self_calibration
 )

@@ -21,6 +21,7 @@ __all__ = [
     "ReadNoise",
     "Seed",
     "StartAnew",
+    "Statistics",
 ]
 
 Out = Annotated[
@@ -68,4 +69,12 @@ LookCounts = Annotated[
 StartAnew = Annotated[
     bool,
     typer.Option("--overwrite", help="Begin anew; looks taken before are then not paid for."),
+]
+Statistics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--statistic",
+        metavar="NAME",
+        help="Computed on every sample, as puncta; may be repeated.",
+    ),
 ]

@@ -129,6 +129,7 @@ def allocate(
     se: float | None = None,
     slope: float | None = 1.0,
     nested: bool = True,
+    most: int | None = None,
 ) -> Plan:
     """Choose the numbers of pairs and students.
 
@@ -144,6 +145,9 @@ def allocate(
         See `two_level`; None for the best of the pilot, whose pairs are then not used again.
     nested : bool
         Whether the students of the pairs count among the students.
+    most : int, optional
+        Samples that a sampler can draw at most, those of pairs included: the time that is left by
+        fewer students goes to pairs.
 
     Returns
     -------
@@ -154,7 +158,8 @@ def allocate(
     ------
     InputError
         If not exactly one goal is given, it is not positive, or the time is too short for 8 pairs
-        and 8 students; or if the teacher does not vary.
+        and 8 students; if so many samples as are wanted cannot be drawn; or if the teacher does
+        not vary.
     """
     goal = seconds if se is None else se
     if goal is None or None not in (seconds, se) or not 0 < goal < math.inf:
@@ -165,7 +170,7 @@ def allocate(
     timed = se is None
     teacher = _alone(pilot.teacher, costs.teacher, goal, timed=timed)
     student = _alone(pilot.student, costs.student, goal, timed=timed)
-    law = _law(pilot, costs, beta, nested=nested)
+    law = _law(pilot, costs, beta, nested=nested, most=most)
     pairs, students = 0, 0
     corrected = Offer(teacher[0], 0, *teacher[1:])
     if law.many > 0:
@@ -195,6 +200,7 @@ class _Law:
     many: float
     c: float
     nested: bool
+    most: float
 
     def variance(self, pairs: Counts, students: Counts) -> Counts:
         all_ = students + pairs if self.nested else students
@@ -214,21 +220,32 @@ class _Law:
                 f"{number(seconds)} s are too short for {_LEAST_PAIRS} pairs and {_LEAST_STUDENTS} "
                 f"students, which take {number(least)} s; give more time or a smaller region"
             )
-        tried = _around(seconds / (self.a + self.c / max(self.ratio, _TINY)), most)
+        most = int(min(most, self.most - _LEAST_STUDENTS))
+        best_pairs = seconds / (self.a + self.c / max(self.ratio, _TINY))
+        if seconds - self.a * best_pairs > self.c * self.most:
+            best_pairs = (seconds - self.c * self.most) / self.a
+        tried = _around(best_pairs, most)
         students = np.floor((seconds - pair * tried) / self.c * (1 + _ROUNDING))
-        students = np.maximum(students, _LEAST_STUDENTS)
+        students = np.clip(students, _LEAST_STUDENTS, self.most - tried)
         best = int(np.argmin(self.variance(tried, students)))
         return int(tried[best]), int(students[best])
 
     def for_error(self, se: float) -> tuple[int, int]:
         """Return pairs and students of the least cost that reach the standard error."""
         square = se**2
-        least = max(int(self.few / square) + 1, _LEAST_PAIRS)
-        tried = _around((self.few + self.many * self.ratio) / square, None, least=least)
+        rest = square - self.many / self.most
+        least = max(int(self.few / rest) + 1, _LEAST_PAIRS) if rest > 0 else math.inf
+        if least + _LEAST_STUDENTS > self.most:
+            raise InputError(
+                f"a standard error of {number(se, 2)} takes more than the {self.most:.0f} samples "
+                "that a run can hold; ask for a larger one"
+            )
+        best_pairs = (self.few + self.many * self.ratio) / square
+        tried = _around(best_pairs, self.most - _LEAST_STUDENTS, least=int(least))
         all_ = np.ceil(self.many / (square - self.few / tried) * (1 - _ROUNDING))
         students = np.maximum(all_ - tried if self.nested else all_, _LEAST_STUDENTS)
         best = int(np.argmin(self.seconds(tried, students)))
-        return int(tried[best]), int(students[best])
+        return int(tried[best]), int(min(students[best], self.most - tried[best]))
 
     @property
     def ratio(self) -> float:
@@ -236,22 +253,22 @@ class _Law:
         return math.sqrt(self.few * self.c / (self.many * self.a))
 
 
-def _law(pilot: Pilot, costs: Costs, slope: float, *, nested: bool) -> _Law:
+def _law(pilot: Pilot, costs: Costs, slope: float, *, nested: bool, most: int | None) -> _Law:
+    top = math.inf if most is None else float(most)
     many = slope**2 * pilot.student
     crossed = 2 * slope * pilot.covariance
     if not nested:
         few = max(pilot.teacher + many - crossed, 0.0)
-        return _Law(few, costs.teacher + costs.student, many, costs.student, nested)
+        return _Law(few, costs.teacher + costs.student, many, costs.student, nested, top)
     gained = crossed - many
     few = max(pilot.teacher - gained, 0.0)
-    return _Law(few, costs.teacher, gained, costs.student, nested)
+    return _Law(few, costs.teacher, gained, costs.student, nested, top)
 
 
-def _around(best: float, most: int | None, *, least: int = _LEAST_PAIRS) -> np.ndarray:
+def _around(best: float, most: float, *, least: int = _LEAST_PAIRS) -> np.ndarray:
     """Return whole numbers near the best: the variance is convex in them."""
-    top = math.inf if most is None else most
-    middle = min(max(round(best), least), top)
-    low, high = max(middle - _AROUND, least), min(middle + _AROUND, top)
+    middle = min(max(round(best), least), most)
+    low, high = max(middle - _AROUND, least), min(middle + _AROUND, most)
     return np.arange(low, high + 1, dtype=np.float64)
 
 

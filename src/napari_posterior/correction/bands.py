@@ -9,10 +9,12 @@ Every e_n has the variance as its expectation, and the mean of e_2 ... e_N *is* 
 variance (they are Helmert contrasts; for normal samples they are independent). The estimate, its
 standard error, the weights and the difference are then those of a mean of pairs (e_T, e_S), held as
 `CoMoments`; the same contrasts of products give the correlation r of both samplers, band by band.
+Samples of several planes have the mean of the powers of their planes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +30,27 @@ if TYPE_CHECKING:
 
     from napari_posterior.correction.estimate import About, Corrected
 
-__all__ = ["BandCorrection", "Contrasts"]
+__all__ = ["BandCorrection", "Contrasts", "Spectrum"]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """What is known of the teacher at each size of detail.
+
+    Parameters
+    ----------
+    edges : tuple of float, (n + 1,)
+        Ends of the bands, cycles per pixel; the first band reaches down to 0.
+    variance : Corrected
+        The teacher's variance in each band, (n,): their sum is about the mean variance of a pixel,
+        less what is finer than the last band.
+    r : ndarray, (n,)
+        Correlation of deviations of teacher and student in pairs; NaN where one does not vary.
+    """
+
+    edges: tuple[float, ...]
+    variance: Corrected
+    r: np.ndarray
 
 
 class Contrasts:
@@ -77,7 +99,7 @@ class Contrasts:
         return self._crossed / (self._count - 1)
 
     def add(self, *planes: np.ndarray) -> None:
-        """Add one plane of each variable, (H, W) each.
+        """Add one sample of each variable, (H, W) or (..., H, W) each.
 
         Raises
         ------
@@ -86,8 +108,7 @@ class Contrasts:
         """
         if not all(np.isfinite(plane).all() for plane in planes):
             raise InputError("a sample has values that are not finite; draw it again")
-        values = [self._power.transform(np.asarray(plane, np.float64)) for plane in planes]
-        self._join(values, 1)
+        self._join([self._transform(np.asarray(plane, np.float64)) for plane in planes], 1)
 
     def merge(self, other: Contrasts) -> None:
         """Take over the samples of another stream of the same bands: one contrast more."""
@@ -106,16 +127,26 @@ class Contrasts:
         else:
             share = self._count * count / total
             gaps = [new - old for new, old in zip(means, self._means, strict=True)]
-            self._squares.add(*(share * self._power.products(gap, gap) for gap in gaps))
+            self._squares.add(*(share * self._products(gap, gap) for gap in gaps))
             if self._variables == 2:
-                self._crossed += share * self._power.products(*gaps)
+                self._crossed += share * self._products(*gaps)
             for mean, gap in zip(self._means, gaps, strict=True):
                 mean += gap * (count / total)
         self._count = total
 
+    def _transform(self, sample: np.ndarray) -> np.ndarray:
+        """Return the transforms of the planes of a sample, (P, H, W // 2 + 1)."""
+        planes = sample.reshape(-1, *sample.shape[-2:])
+        return np.stack([self._power.transform(plane) for plane in planes])
+
+    def _products(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return inner products in each band, the mean over the planes, (n,)."""
+        pairs = zip(first, second, strict=True)
+        return np.asarray(np.mean([self._power.products(*pair) for pair in pairs], axis=0))
+
 
 class BandCorrection:
-    """The covariance spectrum from students alone and pairs of one plane.
+    """The covariance spectrum from students alone and pairs.
 
     Parameters
     ----------
@@ -141,11 +172,11 @@ class BandCorrection:
         self.students = Contrasts(power, variables=1)
 
     def add_pair(self, teacher: np.ndarray, student: np.ndarray) -> None:
-        """Add a teacher's sample and the student's on the same noise, (H, W) each."""
+        """Add a teacher's sample and the student's on the same noise, (..., H, W) each."""
         self.pairs.add(teacher, student)
 
     def add_student(self, student: np.ndarray) -> None:
-        """Add a student's sample on noise of its own, (H, W)."""
+        """Add a student's sample on noise of its own, (..., H, W)."""
         self.students.add(student)
 
     def merge(self, other: BandCorrection) -> None:
@@ -184,3 +215,7 @@ class BandCorrection:
         found = np.full(scale.shape, np.nan)
         np.divide(self.pairs.covariance, scale, out=found, where=scale > 0)
         return np.clip(found, -1.0, 1.0)
+
+    def figures(self, about: About, *, level: float = 0.95) -> Spectrum:
+        """Return the corrected variance and the correlation of each band; see `spectrum`."""
+        return Spectrum(self.bands.edges, self.spectrum(about, level=level), self.correlation())

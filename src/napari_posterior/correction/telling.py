@@ -11,9 +11,19 @@ from napari_posterior.numerals import confidence, number, percent, rounded
 
 if TYPE_CHECKING:
     from napari_posterior.correction.allocation import Offer, Plan
+    from napari_posterior.correction.bands import Spectrum
     from napari_posterior.correction.estimate import Corrected
+    from napari_posterior.correction.events import Distribution
+    from napari_posterior.correction.levels import Telescoped
 
-__all__ = ["tell_corrected", "tell_plan"]
+__all__ = [
+    "tell_bands",
+    "tell_corrected",
+    "tell_distribution",
+    "tell_levels",
+    "tell_plan",
+    "tell_sites",
+]
 
 _RATE = 0.05
 
@@ -64,6 +74,90 @@ def tell_plan(plan: Plan, *, unit: str = "") -> list[str]:
         f"{_unit(unit)}, as from {number(plan.speed_up, 2)} times as many samples of the teacher "
         "in that time.",
     ]
+
+
+def tell_bands(spectrum: Spectrum) -> list[str]:
+    """Tell how far the student follows the teacher, from coarse to fine detail."""
+    edges, r = spectrum.edges, spectrum.r
+    known = np.flatnonzero(np.isfinite(r))
+    if not known.size:
+        return []
+    first, last = int(known[0]), int(known[-1])
+    if first == last:
+        return [f"At all sizes of detail together the correlation is {number(float(r[first]))}."]
+    return [
+        f"By size of detail the correlation goes from {number(float(r[first]))} (coarser than "
+        f"{number(1 / edges[first + 1], 2)} px) to {number(float(r[last]))} (finer than "
+        f"{number(1 / edges[last], 2)} px)."
+    ]
+
+
+def tell_distribution(found: Distribution, mean: Corrected) -> list[str]:
+    """Tell the median and the middle 80 % of a number, beside its corrected mean."""
+    unit = _unit(mean.about.unit)
+    middle, (low, high) = found.quantile(0.5)
+    (tenth, _), (ninth, _) = found.quantile(0.1), found.quantile(0.9)
+    if not np.isfinite([middle, tenth, ninth]).all():
+        return []
+    return [
+        f"The median over samples of the teacher is {number(middle)}{unit} "
+        f"({confidence(mean.level)} interval {_end(low)} to {_end(high)}); a tenth of them has "
+        f"at most {number(tenth)}{unit}, nine tenths at most {number(ninth)}{unit}."
+    ]
+
+
+def tell_sites(found: Corrected, *, radius: float) -> list[str]:
+    """Tell how many objects are likely, and how well their probabilities are known."""
+    count = np.size(found.value)
+    if not count:
+        return [f"No {found.about.quantity} were found in any sample."]
+    half, sure = (int((found.value >= share).sum()) for share in (0.5, 0.95))
+    width = float(np.median((found.high - found.low) / 2))
+    return [
+        f"Of {count} places where {found.about.quantity} were found (detections within "
+        f"{number(radius, 2)} px taken together), {half} have a probability of a half or more "
+        f"under the teacher and {sure} of 0.95 or more; the median {confidence(found.level)} "
+        f"interval reaches {number(width, 2)} to either side."
+    ]
+
+
+def tell_levels(found: Telescoped, *, quantity: str, unit: str = "") -> list[str]:
+    """Tell an estimate over several levels, and what the finest one changed.
+
+    Parameters
+    ----------
+    found : Telescoped
+        The estimate.
+    quantity, unit : str
+        What was estimated, such as ``"mean of each pixel"``, and its unit.
+    """
+    drawn = f"{found.counts[0]} samples of {found.names[0]} alone"
+    pairs = zip(found.counts[1:], found.names[:-1], found.names[1:], strict=True)
+    drawn += "".join(f", {n} pairs of {above} with {below}" for n, below, above in pairs)
+    term, p_values = found.last_step
+    step = f"{found.names[-1]} less {found.names[-2]}, in pairs"
+    if np.size(found.value) == 1:
+        value, span = _written(found.value, found.low, found.high)
+        change = number(float(np.reshape(term.value, ())), 2, sign=True)
+        return [
+            f"The {quantity} under {found.names[-1]} is {value}{_unit(unit)} "
+            f"({confidence(found.level)} interval {span}), from {drawn}.",
+            f"{step}: {change}{_unit(unit)} ({_p_value(float(np.mean(p_values)))}).",
+        ]
+    return [
+        f"The {quantity} under {found.names[-1]} is known to {_size(found.se)}{_unit(unit)} "
+        f"(standard error, root mean square over {np.size(found.value)} values), from {drawn}.",
+        f"{step}: {_size(term.value)}{_unit(unit)} as a root mean square, of which "
+        f"{_size(term.se)}{_unit(unit)} is noise of the estimate.",
+    ]
+
+
+def _size(values: np.ndarray) -> str:
+    return number(float(np.sqrt(np.mean(np.square(values)))), 2)
+
+
+def _end(value: float) -> str:
+    return number(value) if np.isfinite(value) else "beyond"
 
 
 def _offer(count: int, offer: Offer, unit: str) -> str:
