@@ -70,10 +70,15 @@ class Scene:
 
 
 def draw_held_out(
-    kind: str, count: int, trained: TrainingRange, *, alone: bool = False
+    kind: str,
+    count: int,
+    trained: TrainingRange,
+    *,
+    alone: bool = False,
+    seed: int = HELD_OUT_SEED,
 ) -> list[Scene]:
     """Draw measurements of scenes of one kind over the whole training range."""
-    dice = Dice.seeded(HELD_OUT_SEED + KINDS.index(kind))
+    dice = Dice.seeded(seed + KINDS.index(kind))
     low, high = trained.peak
     peak = dice.log_uniform(count, low=low, high=high)
     size = SIZE + 2 * MARGIN

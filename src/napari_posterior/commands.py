@@ -39,6 +39,7 @@ __all__ = [
     "open_run",
     "reset_settings",
     "run_chosen",
+    "run_corrected",
     "run_pair",
     "sample_data_layers",
     "save_report",
@@ -127,6 +128,13 @@ def run_chosen() -> None:
     actions.run_chosen()
 
 
+def run_corrected() -> None:
+    """Draw few samples of the teacher and many of the student, and correct the latter."""
+    from napari_posterior.widgets import actions
+
+    actions.run_corrected()
+
+
 def more_samples() -> None:
     """Continue the last run, or both runs of the last pair."""
     from napari_posterior.widgets import actions
@@ -135,7 +143,7 @@ def more_samples() -> None:
 
 
 def cancel() -> None:
-    """Stop the runs and the comparison that go on or wait; what was drawn is kept."""
+    """Stop the runs, the comparison and the correction that go on or wait; samples are kept."""
     from napari_posterior.widgets import actions
 
     actions.cancel()

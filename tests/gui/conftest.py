@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +18,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from qtpy.QtWidgets import QWidget
 
 LONG = 120  # seconds: the machine may be busy with something else
+
+
+@pytest.fixture(autouse=True)
+def no_widget_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `make_napari_viewer` fail a test that leaves a window, menu or widget behind."""
+    monkeypatch.setenv("NAPARI_STRICT_QT", "raise")
+
+
+@pytest.fixture
+def alone(qapp):
+    """Keep widgets that are in no window, and delete them before the viewer asked for earlier."""
+    from qtpy.QtCore import QEvent
+
+    widgets: list[QWidget] = []
+    yield widgets.append
+    for widget in widgets:
+        with suppress(RuntimeError):  # the test has deleted it
+            widget.close()
+            widget.deleteLater()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_what_works_on_a_layer_is_offered_only_where_an_image_layer_is_selected(
     clauses = {
         one.id.removeprefix(f"{PLUGIN}."): one.enablement for one in manifest.contributions.commands
     }
-    for name in ("run_pair", "run_chosen"):
+    for name in ("run_pair", "run_chosen", "run_corrected"):
         assert clauses[name] == "num_selected_image_layers >= 1 and not active_layer_is_rgb"
     assert clauses["open_run"] is None
 

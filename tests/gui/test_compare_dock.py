@@ -77,14 +77,14 @@ def plots():
 
 
 @pytest.fixture
-def open_dock(viewer, qtbot, plots):
+def open_dock(viewer, qtbot, plots, alone):
     def open_it(make=None, *, width=380, height=620):
         def note(name):
             plots[name] = (make or HistogramPlot)(name)
             return plots[name]
 
         dock = CompareDock(viewer, make_plot=note)
-        qtbot.addWidget(dock)
+        alone(dock)
         dock.resize(width, height)
         dock.show()
         return dock
@@ -186,15 +186,16 @@ def test_pickers_list_the_runs_that_fit_and_keep_in_step(open_dock, viewer, pair
     dock = open_dock()
     teacher, student = (dock.findChild(QComboBox, f"{role}_run") for role in ("teacher", "student"))
     texts = [[one.itemText(i) for i in range(one.count())] for one in (teacher, student)]
-    assert texts == [["#1 teacher, K = 5"], ["#2 kd, K = 5"]]
-    assert (teacher.currentText(), student.currentText()) == ("#1 teacher, K = 5", "#2 kd, K = 5")
+    assert texts == [["#1 teacher-4, K = 5"], ["#2 kd-1, K = 5"]]
+    assert teacher.currentText() == "#1 teacher-4, K = 5"
+    assert student.currentText() == "#2 kd-1, K = 5"
 
     late = RunEntry(10, "teacher-8", "teacher", pair[0].image_key, 16, state="running")
     state.runs.append(late)
     state.compare.teacher = late
     qtbot.waitUntil(lambda: teacher.currentText() == "#10 teacher-8 (running)")
 
-    teacher.setCurrentIndex(teacher.findText("#1 teacher, K = 5"))
+    teacher.setCurrentIndex(teacher.findText("#1 teacher-4, K = 5"))
     teacher.activated.emit(teacher.currentIndex())
     assert state.compare.teacher is pair[0]
     state.compare.student = None
@@ -208,7 +209,8 @@ def test_runs_of_two_images_are_refused_in_words(
     assert dock.findChild(QPushButton, "compare").isEnabled()
     other = measured_image("yx", name="other")
     other = replace(other, data=other.data + 1)
-    session(viewer).controller.add_run(stored_run(other, **STUDENT))
+    added = session(viewer).controller.add_run(stored_run(other, **STUDENT))
+    assert added.title == "#3 kd-1, other, K = 5"  # one of another image says so
     qtbot.waitUntil(
         lambda: said(dock, "said") == "The runs are of two images or regions; choose two of one."
     )
@@ -225,8 +227,8 @@ def test_histograms_grow_while_samples_are_drawn(open_dock, pair, plots, qtbot):
         expected = 100 * np.bincount(counts)[3:] / len(counts)
         qtbot.waitUntil(lambda: len(plot.drawn("teacher")[1]) == len(expected))  # noqa: B023
         np.testing.assert_allclose(plot.drawn("teacher")[1], expected)
-    assert plot.legend["teacher"].startswith("#1 teacher: K = 4, mean ▼ 4.25")
-    assert plot.legend["student"] == "#2 student kd: no sample yet"
+    assert plot.legend["teacher"].startswith("#1 teacher-4: K = 4, mean ▼ 4.25")
+    assert plot.legend["student"] == "#2 student kd-1: no sample yet"
     residuals = plots["live_likelihood_drawing"]
     assert residuals.legend["mark"] == "expected of a draw from the posterior: 1.00"
 
@@ -503,6 +505,16 @@ def test_regions_of_a_layer_have_verdicts_of_their_own(open_dock, viewer, pair, 
     assert [one.id for one in report.findings if one.id.startswith("puncta_count@")]
     table = dock.findChild(FindingTable, "statistics_table")
     assert any(one.region for one in table.findings)
+    qtbot.waitUntil(lambda: said(dock, "said") == "", timeout=10_000)
+
+    parts = viewer.layers["parts"]
+    parts.paint((20, 5), 2)
+    told = "parts was edited since: the verdicts are on what it was before; compare again."
+    qtbot.waitUntil(lambda: said(dock, "said") == told, timeout=10_000)
+    parts.undo()
+    qtbot.waitUntil(lambda: said(dock, "said") == "", timeout=10_000)
+    parts.translate = np.add(parts.translate, 1)
+    qtbot.waitUntil(lambda: said(dock, "said") == told, timeout=10_000)
     viewer.layers.remove("parts")
     assert state.regions is None
 
@@ -576,6 +588,10 @@ def test_help_is_put_away_for_good(open_dock, viewer, qtbot):
     assert not shown(lines)
     again = open_dock()
     assert not shown(again.findChild(QWidget, "help_compare"))
+    session(viewer).remembered.reset()
+    qtbot.waitUntil(lambda: shown(lines), timeout=10_000)
+    session(viewer).remembered.dismiss("compare")  # as in another dock
+    qtbot.waitUntil(lambda: not shown(lines), timeout=10_000)
 
 
 def test_a_comparison_is_declared_from_the_console(viewer, pair, qtbot):

@@ -34,7 +34,7 @@ def session(viewer, tiny_model, qtbot):
 
 
 @pytest.fixture
-def compared(viewer, session, measured, quick, qtbot):
+def compared(viewer, session, measured, quick, qtbot, alone):
     """The dock, with the report on a teacher and a student that were really drawn."""
 
     def compared(samples):
@@ -44,7 +44,7 @@ def compared(viewer, session, measured, quick, qtbot):
         qtbot.waitUntil(lambda: all(one.state in ENDED for one in session.state.runs), timeout=LONG)
         assert [one.state for one in jobs] == ["done", "done"]
         dock = CompareDock(viewer)
-        qtbot.addWidget(dock)
+        alone(dock)
         dock.resize(380, 620)
         dock.show()
         button = dock.findChild(QPushButton, "compare")

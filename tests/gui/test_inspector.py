@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,8 +22,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_posterior.checks.finding import number
-from napari_posterior.layers.inspect import world_of
+from napari_posterior.layers.inspect import grid_of, world_of
+from napari_posterior.layers.known_object import region_choice
 from napari_posterior.session import inspecting as module
+from napari_posterior.session.comparing import declared_now
 from napari_posterior.session.pixels import PixelReading
 from napari_posterior.session.punctum import PunctumReading
 from napari_posterior.widgets.inspector import InspectorPanel
@@ -65,9 +68,9 @@ def session(viewer, runs):
 
 
 @pytest.fixture
-def panel(viewer, session, qtbot):
+def panel(viewer, session, qtbot, alone):
     panel = InspectorPanel(viewer, session)
-    qtbot.addWidget(panel)
+    alone(panel)
     return panel
 
 
@@ -88,6 +91,14 @@ def shown(panel, qtbot, kind=PunctumReading):
     return state.reading
 
 
+def shows(panel, qtbot, index):
+    state = panel._inspecting.state
+    qtbot.waitUntil(
+        lambda: getattr(state.reading, "index", None) == index and not state.reading_now,
+        timeout=LONG,
+    )
+
+
 def test_it_is_hidden_until_something_is_inspected(panel, session, qtbot):
     assert panel.isHidden()
     session.controller.inspecting.look_at_pixel((3, 4))
@@ -101,9 +112,9 @@ def test_pixel_shows_both_densities_and_the_measurement(panel, session, runs, qt
     session.controller.inspecting.look_at_pixel((3, 4))
     reading = shown(panel, qtbot, PixelReading)
     legend = panel._pixel.plot.legend
-    assert legend["teacher"].startswith("#1 teacher: K = 12, mean ▼ ")
+    assert legend["teacher"].startswith("#1 teacher-4: K = 12, mean ▼ ")
     assert "90 % of them" in legend["teacher"]
-    assert legend["student"].startswith("#2 student kd: K = 12")
+    assert legend["student"].startswith("#2 student kd-4: K = 12")
     adu = int(runs[0].input[3, 4])
     electrons = number((adu - 100) / 2)
     assert legend["mark"] == f"measured: {electrons} photoelectrons/px ({adu} ADU)"
@@ -244,9 +255,78 @@ def test_click_in_a_real_canvas_hits_the_pixel(
     session.controller.close(60)
 
 
-def test_clicks_do_not_count_while_the_dock_cannot_be_seen(viewer, session, qtbot):
+def test_a_click_on_an_object_of_labels_shows_what_the_report_says_of_it(
+    make_napari_viewer, tiny_model, runs, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    session = begin(viewer, runs)
+    compare, geometry = session.state.compare, runs[0].geometry
+    image = runs[0].request.image
+    labels = np.zeros(image.shape, int)
+    labels[44:52, 6:16] = 2
+    layer = viewer.add_labels(
+        labels, name="cells", scale=geometry.scale, translate=geometry.translate,
+        units=geometry.units,
+    )  # fmt: skip
+    compare.regions = region_choice(layer)
+    compare.declared = declared_now(compare)
+    told = SimpleNamespace(
+        region="label 2", title="puncta count", verdict="preserved", sentence="As many as before."
+    )
+    compare.report.findings = (told,)
+    panel = InspectorPanel(viewer, session)
+    viewer.window.add_dock_widget(panel)
+
+    click(viewer, qtbot, world_of(viewer, (47, 11), geometry))
+    assert shown(panel, qtbot, PixelReading).index == (47, 11)
+    assert said(panel, "region_title") == "Region label 2"
+    assert said(panel, "region_lines") == "Puncta count: preserved. As many as before."
+    assert said(panel, "region_note") == ""
+
+    layer.paint((30, 30), 2)
+    click(viewer, qtbot, world_of(viewer, (48, 12), geometry))
+    shows(panel, qtbot, (48, 12))
+    assert said(panel, "region_note").startswith("cells was edited since")
+
+    click(viewer, qtbot, world_of(viewer, (10, 60), geometry))  # outside: the pixel alone
+    shows(panel, qtbot, (10, 60))
+    assert part(panel, "inspector_region").isHidden()
+    session.controller.close(60)
+
+
+def test_in_grid_mode_the_mark_is_hidden_and_a_sentence_says_so(
+    make_napari_viewer, tiny_model, runs, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    session = begin(viewer, runs)
+    panel = InspectorPanel(viewer, session)
+    viewer.window.add_dock_widget(panel)
+    session.controller.inspecting.look_at_pixel((3, 4))
+    shown(panel, qtbot, PixelReading)
+    mark = "cell | inspected"
+    assert mark in viewer.layers
+    assert said(panel, "inspector_unmarked") == ""
+    grid_of(viewer).enabled = True
+    assert mark not in viewer.layers
+    assert "not marked while layers are shown as a grid" in said(panel, "inspector_unmarked")
+
+    session.controller.inspecting.look_at_pixel((5, 6))
+    shows(panel, qtbot, (5, 6))
+    assert mark not in viewer.layers
+    grid_of(viewer).enabled = False
+    shown_at = viewer.layers[mark].data_to_world(viewer.layers[mark].data[0])
+    np.testing.assert_allclose(shown_at, world_of(viewer, (5, 6), runs[0].geometry))
+    assert said(panel, "inspector_unmarked") == ""
+    panel._on_close()
+    grid_of(viewer).enabled = True
+    grid_of(viewer).enabled = False
+    assert mark not in viewer.layers
+    session.controller.close(60)
+
+
+def test_clicks_do_not_count_while_the_dock_cannot_be_seen(viewer, session, qtbot, alone):
     host = QWidget()
-    qtbot.addWidget(host)
+    alone(host)
     panel = InspectorPanel(viewer, session, host)
     place = world_of(viewer, (10, 10), session.state.runs[0].run.geometry)
     panel._on_click(place)
@@ -291,9 +371,9 @@ def test_callbacks_end_with_the_viewer_and_the_panel_is_let_go_of(
     assert gone() is None
 
 
-def test_dock_scrolls_to_the_panel_that_a_click_opened(viewer, session, qtbot):
+def test_dock_scrolls_to_the_panel_that_a_click_opened(viewer, session, qtbot, alone):
     area, inside = QScrollArea(), QWidget()
-    qtbot.addWidget(area)
+    alone(area)
     area.setWidget(inside)
     area.setWidgetResizable(True)
     lines = QVBoxLayout(inside)

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+import napari_posterior as npo
 from napari_posterior.errors import InputError, RunError
 from napari_posterior.session.progress import ENDED
 from napari_posterior.widgets.model_table import COLUMNS, size_words
@@ -166,7 +167,7 @@ def test_model_that_a_run_needs_and_that_is_not_there_is_missing(
     refreshed(session, qtbot, lambda: "elsewhere" in cells(dialog))
     assert cells(dialog)["elsewhere"][1:3] == ["missing", ""]
     dialog.table.choose("elsewhere")
-    assert said(dialog, "models_reason").startswith("#1 teacher was drawn with it; import it")
+    assert said(dialog, "models_reason").startswith("#1 teacher-4 was drawn with it; import it")
     for name in ("models_verify", "models_files", "models_remove", "models_card"):
         assert not part(dialog, name).isEnabled(), name
 
@@ -289,6 +290,25 @@ def test_models_are_neither_removed_nor_unloaded_while_a_run_is_drawn(
     qtbot.waitUntil(lambda: job.state in ENDED, timeout=LONG)
     part(dialog, "models_unload").click()
     qtbot.waitUntil(lambda: "kept in memory" in said(dialog, "models_words"), timeout=LONG)
+
+
+def test_unload_lets_go_of_the_networks_of_a_model_that_was_opened_in_the_console(
+    dialog, session, measured, quick, tiny_bundle, qtbot
+):
+    bundle = npo.load_model(tiny_bundle)
+    job = session.restore(measured, model=bundle, **quick)
+    qtbot.waitUntil(lambda: job.state in ENDED, timeout=LONG)
+    nets = [weakref.ref(net) for net in bundle._nets.values()]
+    size = sum(p.numel() * 4 for net in bundle._nets.values() for p in net.parameters())
+    assert nets
+    part(dialog, "models_unload").click()
+    told = f"was unloaded: its networks took {size / 1e6:.3g} MB of memory"
+    qtbot.waitUntil(lambda: told in said(dialog, "models_words"), timeout=LONG)
+    gc.collect()
+    assert [net() for net in nets] == [None] * len(nets)
+    again = session.restore(measured, model=bundle, **{**quick, "seed": 1})  # it can be used on
+    qtbot.waitUntil(lambda: again.state in ENDED, timeout=LONG)
+    assert again.state == "done"
 
 
 def test_card_and_folder_are_shown(dialog, cached, monkeypatch):

@@ -377,6 +377,22 @@ class TestThreshold:
         assert drawn.threshold == 4.0
         assert drawn.line.value() == pytest.approx(np.log10(4.0))
 
+    def test_its_line_lies_in_its_plot_from_the_first_and_goes_with_it(self, qtbot):
+        plot = ThresholdPlot()
+        scene = plot.chart.canvas.scene()
+        for act in (
+            lambda: None,
+            lambda: plot.set_palette(palette("dark")),
+            lambda: plot.show(self.view()),
+            lambda: plot.set_palette(palette("light")),
+            lambda: plot.show(self.view()),
+        ):
+            act()
+            assert plot.line.scene() is scene
+        assert plot.line.isVisible()
+        plot.widget.deleteLater()
+        qtbot.waitUntil(lambda: not pyqtgraph.Qt.isQObjectAlive(plot.line))
+
     def test_it_does_not_leave_the_curve(self, drawn):
         drawn.move_to(100.0)
         assert drawn.threshold == 8.0

@@ -149,7 +149,7 @@ def test_camera_psf_and_background_of_a_sample_image_are_filled_in_and_said(dock
     qtbot.waitUntil(lambda: session.state.restore.camera is not None)
 
     assert session.state.restore.camera == Camera(2.1, 100.0, 1.6)
-    assert session.state.restore.psf_sigma == 1.6
+    assert session.state.restore.psf == 1.6
     words = said(dock, "camera_words")
     assert words.startswith("2.1 ADU/e-, 100 ADU, 1.6 e-; PSF sigma 1.6 px (0.16 µm)")
     assert words.endswith("from the image's metadata.")
@@ -165,7 +165,7 @@ def test_what_one_image_told_is_not_taken_for_the_next_but_what_was_entered_is(
     qtbot.waitUntil(lambda: part(dock, "image").count() == 2)
 
     choose(part(dock, "image"), "other")
-    assert (restore.camera, restore.psf_sigma) == (None, None)
+    assert (restore.camera, restore.psf) == (None, None)
     assert said(dock, "camera_words").startswith("Camera estimated from the image")
 
     part(dock, "camera_given").click()
@@ -184,7 +184,7 @@ def test_step_control_says_why_there_is_no_choice_and_what_a_choice_means(
 ):
     qtbot.waitUntil(lambda: not part(dock, "sampler").isHidden())
     assert part(dock, "steps").isEnabled()
-    assert said(dock, "calls") == "5 calls"
+    assert said(dock, "calls") == "Heun solver, 5 calls"
     assert "are the reference" in said(dock, "steps_reason")
 
     choose(part(dock, "student"), "kd")
@@ -359,7 +359,7 @@ def test_camera_maps_from_the_console_survive_what_does_not_change_them(dock, ce
 def test_settings_changed_from_the_console_show_in_the_dock(dock, cell, session, qtbot):
     restore = session.state.restore
     restore.samples, restore.seed, restore.sampler = 5, 2**40, "kd"
-    restore.psf_sigma, restore.camera = 2.25, Camera(3.0, 90.0, 2.0)
+    restore.psf, restore.camera = 2.25, Camera(3.0, 90.0, 2.0)
     assert part(dock, "samples").value() == 5
     assert part(dock, "seed").value() == 2**40
     assert part(dock, "sampler_student").isChecked()
@@ -722,11 +722,11 @@ def test_what_is_outside_of_the_trained_range_is_told_before_sampling(dock, cell
     restore = session.state.restore
     restore.camera = Camera(2.0, 100.0, 1.5)
     session.look_for_devices()
-    restore.psf_sigma = 5.0
+    restore.psf = 5.0
     told = "The PSF sigma is 5 px, outside the trained range of 1 to 3;"
     qtbot.waitUntil(lambda: told in said(dock, "outlook"), timeout=LONG)
     qtbot.waitUntil(lambda: "about" in said(dock, "pair_cost"), timeout=LONG)
-    restore.psf_sigma = 1.5
+    restore.psf = 1.5
     assert said(dock, "outlook") == ""
 
 

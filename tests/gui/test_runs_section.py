@@ -41,9 +41,9 @@ def session(viewer, qtbot):
 
 
 @pytest.fixture
-def runs(viewer, session, qtbot):
+def runs(viewer, session, qtbot, alone):
     section = RunsSection(viewer, session.state, session.controller, bring_back=session.bring_back)
-    qtbot.addWidget(section)
+    alone(section)
     return section
 
 

@@ -48,9 +48,9 @@ def entries(viewer, session, stored_run):
 
 
 @pytest.fixture
-def section(viewer, session, entries, qtbot):
+def section(viewer, session, entries, qtbot, alone):
     section = SamplesSection(viewer, session.state, session.controller)
-    qtbot.addWidget(section)
+    alone(section)
     section.findChild(Folded).expand()
     return section
 
@@ -73,9 +73,9 @@ def choose(section, text):
     box.activated.emit(place)
 
 
-def test_without_a_run_it_says_so(viewer, session, qtbot):
+def test_without_a_run_it_says_so(viewer, session, qtbot, alone):
     section = SamplesSection(viewer, session.state, session.controller)
-    qtbot.addWidget(section)
+    alone(section)
     assert said(section, "samples_words").startswith("There is no run yet")
     assert not part(section, "play").isEnabled()
 
@@ -200,9 +200,9 @@ def test_sliders_are_those_of_the_run_that_is_looked_at(section, session, entrie
     assert part(section, "find_variation").isEnabled()
 
 
-def test_second_section_shows_the_same(section, viewer, session, qtbot):
+def test_second_section_shows_the_same(section, viewer, session, qtbot, alone):
     other = SamplesSection(viewer, session.state, session.controller)
-    qtbot.addWidget(other)
+    alone(other)
     choose(section, "by puncta count")
     assert part(other, "sort_samples").currentText() == "by puncta count"
     part(other, "side_by_side").click()

@@ -298,10 +298,29 @@ def test_two_viewers_draw_at_once_and_each_shows_its_own(window, gate, qtbot):
     assert entries[0].run.path != entries[1].run.path
 
 
+@pytest.mark.parametrize("way", ["remove", "clear"])
+def test_layers_go_in_the_context_of_the_canvas_not_in_that_of_the_window(window, qtbot, way):
+    from qtpy.QtGui import QOpenGLContext
+    from qtpy.QtOpenGLWidgets import QOpenGLWidget
+
+    viewer, _ = window()
+    canvas = viewer.window.main_menu.window().centralWidget().findChild(QOpenGLWidget)
+    qtbot.waitUntil(canvas.isValid, timeout=LONG)
+    current = []
+    viewer.layers.events.removed.connect(
+        lambda: current.append(QOpenGLContext.currentContext() == canvas.context())
+    )
+    canvas.doneCurrent()
+    if way == "remove":
+        viewer.layers.remove("cell")
+    else:
+        viewer.layers.clear()
+    assert current == [True]
+
+
 @pytest.mark.parametrize("way", ["deletes", "hides"])
 def test_layers_are_changed_while_a_run_is_drawn(window, gate, qtbot, measured, way):
-    # not shown: a software renderer may fail to draw the image once a stack above it was deleted
-    viewer, session = window(show=False)
+    viewer, session = window()
     press(viewer, RESTORE, "run_pair")
     teacher, student = session.state.runs
     qtbot.waitUntil(lambda: gate.reached.is_set() and bool(teacher.run), timeout=LONG)

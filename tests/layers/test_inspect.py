@@ -116,6 +116,22 @@ def test_shapes_that_were_clicked_are_named_as_regions_are(viewer, measured_imag
     assert regions_at(viewer, position_of(viewer, layer, (12, 14))) == ()
 
 
+def test_labels_that_were_clicked_are_named_as_regions_are(viewer, measured_image):
+    image = measured_image("yx")
+    layer = show(viewer, image)
+    place = {"scale": layer.scale, "translate": layer.translate, "units": layer.units}
+    nuclei, cells = np.zeros((2, *image.data.shape), int)
+    nuclei[2:8, 2:8], cells[0:12, 0:12] = 7, 3
+    below = viewer.add_labels(cells, name="cells", **place)
+    above = viewer.add_labels(nuclei, name="nuclei", **place)
+    at = position_of(viewer, layer, (4, 5))
+    assert regions_at(viewer, at) == ("label 7", "label 3")
+    assert regions_at(viewer, at, among=("layer", below.unique_id)) == ("label 3",)
+    assert regions_at(viewer, position_of(viewer, layer, (20, 25))) == ()
+    above.visible = False
+    assert regions_at(viewer, at) == ("label 3",)
+
+
 class Heard:
     def __init__(self):
         self.places = []

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from napari.layers import Image, Shapes
+from napari.layers import Image, Labels, Shapes
 
 from napari_posterior.errors import InputError
 from napari_posterior.layers.known_object import (
@@ -76,3 +76,45 @@ def test_choices_of_one_layer_are_equal(run):
     assert truth_choice(layer) == truth_choice(layer)
     shapes = Shapes(np.array([[0, 0], [0, 9], [9, 9], [9, 0]]), shape_type="polygon")
     assert region_choice(shapes).name == shapes.name
+
+
+def test_the_mark_of_shapes_follows_what_is_drawn_and_where_and_not_how_it_looks():
+    layer = Shapes(np.array([[0, 0], [0, 9], [9, 9], [9, 0]]), shape_type="polygon")
+    mark = region_choice(layer).mark
+    first = mark()
+    layer.edge_color, layer.opacity, layer.name = "red", 0.5, "other"
+    assert mark() == first
+    layer.add([[1, 1], [1, 4], [4, 4], [4, 1]], shape_type="ellipse")
+    added = mark()
+    assert added != first
+    layer.data = layer.data[:1]
+    assert mark() == first
+    layer.translate = (3, 0)
+    assert mark() not in (first, added)
+    layer.translate = (0, 0)
+    assert mark() == first
+
+
+def test_the_mark_of_labels_follows_the_pixels_also_those_that_are_undone():
+    layer = Labels(np.zeros((20, 20), int))
+    mark = region_choice(layer).mark
+    first = mark()
+    layer.paint((5, 5), 1)
+    painted = mark()
+    assert painted != first
+    layer.undo()
+    assert mark() == first
+    layer.data[3, 3] = 4
+    layer.refresh()
+    assert mark() not in (first, painted)
+
+
+def test_the_mark_of_a_known_object_is_that_of_its_data(run):
+    data = np.ones(run.request.image.shape)
+    layer = layer_of(run, data)
+    mark = truth_choice(layer).mark
+    first = mark()
+    layer.contrast_limits = (0, 5)
+    assert mark() == first
+    layer.data = data + 1
+    assert mark() != first

@@ -97,6 +97,35 @@ def test_new_look_replaces_the_points_and_keeps_what_the_user_chose(viewer, tmp_
     assert second.metadata[KEY]["quantity"] == "puncta"
 
 
+@pytest.mark.parametrize("kept", [1, 3])
+def test_new_look_renews_the_layer_in_place_as_if_it_were_made_anew(kept, viewer, tmp_path):
+    teacher, student = make_pair(tmp_path)
+    layer = puncta_layer(report_of_pair(teacher, student), teacher, student)
+    fewer = part_of(layer, np.arange(len(layer[0]) - kept)[::-1])
+    for first, second in ((layer, fewer), (fewer, layer)):
+        fresh = show_puncta(ViewerModel(), second)
+        points = show_puncta(viewer, first)
+        points.selected_data = {0}
+        removed = []
+        viewer.layers.events.removed.connect(removed.append)
+        assert show_puncta(viewer, second) is points
+        assert not removed
+        assert not points.selected_data
+        for name in ("data", "size", "border_width", "border_color", "face_color"):
+            np.testing.assert_array_equal(getattr(points, name), getattr(fresh, name), name)
+        assert [str(one) for one in points.symbol] == [str(one) for one in fresh.symbol]
+        assert points.features.equals(fresh.features)
+        assert points.border_contrast_limits == (0.0, 1.0)
+
+
+def part_of(layer, rows):
+    """Return the layer with some of its points."""
+    data, look, kind = layer
+    features = {name: np.asarray(values)[rows] for name, values in look["features"].items()}
+    parts = {name: [look[name][i] for i in rows] for name in ("size", "symbol", "border_width")}
+    return data[rows], {**look, "features": features, **parts}, kind
+
+
 def test_in_grid_mode_they_take_no_cell(viewer, tmp_path):
     teacher, student = make_pair(tmp_path)
     grid_of(viewer).enabled = True

@@ -124,6 +124,38 @@ def check_places(viewer, geometry):
     assert viewer.layers.extent.units is not None
 
 
+def test_layers_of_a_comparison_come_one_a_turn_and_the_end_is_told_last(
+    viewer, stored_run, student_run
+):
+    turns, told, each = [], [], []
+    side = ViewerLayers(viewer, later=turns.append)
+    teacher, student = tell(side, stored_run(samples=6)), tell(side, student_run(samples=6))
+    before = names(viewer)
+    gathered = aside(side.gather_comparison, teacher.run, student.run, None)
+    side.show_comparison(teacher.entry, student.entry, gathered, lambda: told.append(1))
+    assert names(viewer) == before
+    while turns:
+        there = len(viewer.layers)
+        turns.pop()()
+        each.append(len(viewer.layers) - there)
+        assert bool(told) == (not turns)
+    assert max(each) == 1
+    assert names(viewer) - before == RESIDUALS
+
+
+def test_a_run_that_goes_while_layers_still_come_leaves_none(viewer, stored_run, student_run):
+    turns = []
+    side = ViewerLayers(viewer, later=turns.append)
+    teacher, student = tell(side, stored_run(samples=6)), tell(side, student_run(samples=6))
+    gathered = aside(side.gather_comparison, teacher.run, student.run, None)
+    side.show_comparison(teacher.entry, student.entry, gathered)
+    student.entry.folder = student.run.path
+    assert side.remove_run(student.entry)
+    while turns:
+        turns.pop()()
+    assert not {name for name in names(viewer) if "student" in name}
+
+
 @pytest.mark.parametrize("axes", AXES)
 def test_all_layers_of_a_session_lie_where_the_image_does(
     axes, viewer, side, measured_image, stored_run, student_run

@@ -142,7 +142,7 @@ def test_a_tau_out_of_range_is_refused(tau):
 
 def test_a_student_without_a_flow_map_and_another_path_are_refused():
     jumper = student(gaussian(), PATH, (1.0, 0.5, 0.0), renoised=True)
-    with pytest.raises(InputError, match=r"cannot stop at tau 0\.3; use correction='refine'"):
+    with pytest.raises(InputError, match=r"cannot stop at tau 0\.3; use the correction 'refine'"):
         correct(jumper, teacher(gaussian(), PATH), HandOver())
     with pytest.raises(ModelError, match="have different paths"):
         correct(student(gaussian(), VPCosine()), teacher(gaussian(), PATH), HandOver())

@@ -185,7 +185,7 @@ def controller(tiny_model, measured):
     controller.set_models(tuple(one for one in read_models() if one.name == tiny_model))
     restore = controller.state.restore
     restore.image = ImageChoice("cell", 1, measured.shape, "YX", read=lambda: as_image(measured))
-    restore.camera, restore.psf_sigma = Camera(2.0, 100.0, 1.5), 1.4
+    restore.camera, restore.psf = Camera(2.0, 100.0, 1.5), 1.4
     restore.samples, restore.device, restore.sampler = 4, "cpu", "kd"
     yield controller
     assert controller.close(20)

@@ -34,6 +34,9 @@ class Layers:
         def note(*arguments):
             self.calls.append(name)
             self.threads.setdefault(name, set()).add(threading.current_thread().name)
+            for one in arguments:
+                if callable(one):  # what comes after
+                    one()
             return name
 
         return note
@@ -50,7 +53,7 @@ def controller(tiny_model, measured, layers):
     controller.set_models(tuple(one for one in read_models() if one.name == tiny_model))
     restore = controller.state.restore
     restore.image = ImageChoice("cell", 1, measured.shape, "YX", read=lambda: as_image(measured))
-    restore.camera, restore.psf_sigma = Camera(2.0, 100.0, 1.5), 1.4
+    restore.camera, restore.psf = Camera(2.0, 100.0, 1.5), 1.4
     restore.samples, restore.device, restore.sampler = 4, "cpu", "kd"
     yield controller
     assert controller.close(20)
@@ -157,7 +160,7 @@ def test_a_run_goes_on_until_it_ends_or_a_setting_changes(controller, gate):
     assert controller.is_going_on("kd")
     assert not controller.is_going_on("teacher")
     assert not controller.is_going_on("dmd")
-    for name, other in (("seed", 1), ("samples", 5), ("region", "plane"), ("psf_sigma", 1.5)):
+    for name, other in (("seed", 1), ("samples", 5), ("region", "plane"), ("psf", 1.5)):
         before = getattr(restore, name)
         setattr(restore, name, other)
         assert not controller.is_going_on("kd")
@@ -290,7 +293,7 @@ def test_the_comparison_is_looked_at_between_two_events(tiny_model, measured, mo
     controller.set_models(tuple(one for one in read_models() if one.name == tiny_model))
     restore = controller.state.restore
     restore.image = ImageChoice("cell", 1, measured.shape, "YX", read=lambda: as_image(measured))
-    restore.psf_sigma, restore.samples, restore.device = 1.4, 4, "cpu"
+    restore.psf, restore.samples, restore.device = 1.4, 4, "cpu"
     runner.news.set()
     ended(*controller.run_pair("kd"))
     runner.news.clear()

@@ -323,7 +323,7 @@ def test_region_has_the_verdicts_of_the_report(pair, report):
 
     inspecting.look_at((10, 10), regions=("drawn 1", "nuclei 2"))
     assert inspecting.state.region.name == "nuclei 2"
-    assert inspecting.state.region.lines == ("puncta count: not preserved. Fewer.",)
+    assert inspecting.state.region.lines == ("Puncta count: not preserved. Fewer.",)
     inspecting.look_at((10, 12))
     assert inspecting.state.region is None
 

@@ -89,7 +89,7 @@ def test_a_run_that_can_start_has_no_problem(state):
         ({"steps": 0}, "The teacher takes 1 to 512 steps, not 0."),
         ({"samples": 0}, "0 samples cannot be drawn; ask for 1 to 4096."),
         ({"seed": -1}, "The seed is -1; give 0 or a larger whole number."),
-        ({"psf_sigma": 0.5}, "PSF sigma is 0.5 px, narrower than the target resolution"),
+        ({"psf": 0.5}, "PSF sigma is 0.5 px, narrower than the target resolution"),
         ({"background": float("nan")}, "The background is nan"),
     ],
 )

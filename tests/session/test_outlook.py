@@ -10,6 +10,7 @@ import pytest
 from napari_posterior.api.outlook import range_outlook, seconds_per_pixel
 from napari_posterior.image import as_image
 from napari_posterior.physics.camera import Camera
+from napari_posterior.physics.psf import Psf
 from napari_posterior.session.choices import read_models
 from napari_posterior.session.cost import Rates
 from napari_posterior.session.models import ImageChoice, RunEntry, SessionState
@@ -23,7 +24,7 @@ def state(tiny_model, measured):
     restore.models = tuple(one for one in read_models() if one.name == tiny_model)
     restore.model, restore.device = tiny_model, "cpu"
     restore.image = ImageChoice("cell", 1, measured.shape, "YX", read=lambda: as_image(measured))
-    restore.camera, restore.psf_sigma = Camera(2.0, 100.0, 1.5), 1.4
+    restore.camera, restore.psf = Camera(2.0, 100.0, 1.5), 1.4
     return state
 
 
@@ -60,13 +61,13 @@ def ahead(state, rates, beside):
 
 
 def test_nothing_is_looked_at_before_it_begins_nor_after_it_was_let_go(state, ahead, beside):
-    state.restore.psf_sigma = 2.0
+    state.restore.psf = 2.0
     assert beside.waiting == []
     ahead.begin()
     assert len(beside.waiting) == 1
     ahead.let_go()
     beside.go_on()
-    state.restore.psf_sigma = 2.5
+    state.restore.psf = 2.5
     assert beside.waiting == []
 
 
@@ -74,12 +75,12 @@ def test_a_psf_wider_than_in_training_is_told_before_sampling_and_no_more_when_i
     state, ahead, beside
 ):
     restore = state.restore
-    restore.psf_sigma = 5.0
+    restore.psf = 5.0
     ahead.begin()
     beside.go_on()
     [told] = restore.outlook
     assert told.startswith("The PSF sigma is 5 px, outside the trained range of 1 to 3")
-    restore.psf_sigma = 1.5
+    restore.psf = 1.5
     assert restore.outlook == ()  # it was said of something else
     beside.go_on()
     assert restore.outlook == ()
@@ -89,10 +90,9 @@ def test_what_the_run_warns_of_is_what_was_told_before(state, ahead, beside, mea
     from napari_posterior import restore as draw
 
     restore = state.restore
-    restore.psf_sigma = 5.0
+    restore.psf = 5.0
     ahead.begin()
     beside.go_on()
-    from napari_posterior.physics.psf import Psf
 
     run = draw(
         measured,
@@ -112,7 +112,7 @@ def test_the_speed_is_learned_once_for_a_model_and_device(state, ahead, beside, 
     beside.go_on()
     assert beside.titles == ["looking at the image", "timing the network"]
     assert rates.expect("tiny", "cpu", "float32", pixel_calls=1e6) > 0
-    state.restore.psf_sigma = 2.0
+    state.restore.psf = 2.0
     beside.go_on()
     assert beside.titles.count("timing the network") == 1
 
@@ -145,7 +145,7 @@ def test_every_channel_has_a_photon_scale_of_its_own(tiny_model):
     image = replace(as_image(planes), geometry=as_image(planes).geometry)
     geometry = image.geometry
     image = replace(image, geometry=replace(geometry, axes=("c", "y", "x")))
-    told = range_outlook(image, tiny_model, camera=Camera(2.0, 100.0, 1.5), psf_sigma=1.4)
+    told = range_outlook(image, tiny_model, camera=Camera(2.0, 100.0, 1.5), psf=Psf(1.4))
     assert any("channel 1" in one for one in told)
     assert not any("photon scale of channel 0" in one for one in told)
 

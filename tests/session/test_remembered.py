@@ -10,6 +10,7 @@ import pytest
 
 from napari_posterior.bundles.catalogue import cache_folder
 from napari_posterior.bundles.sizes import memory_share
+from napari_posterior.checks.verdicts.tolerances import Tolerance
 from napari_posterior.session.models import RestoreState, SessionState
 from napari_posterior.session.preferences import (
     AS_LAST,
@@ -18,6 +19,7 @@ from napari_posterior.session.preferences import (
     take_preferences,
 )
 from napari_posterior.session.remembered import Remembered, read_settings, settings_file
+from napari_posterior.session.tolerance_rows import choose_tolerances
 
 
 def at_once(title, work, then):
@@ -41,7 +43,7 @@ def test_choices_of_one_session_are_those_of_the_next_but_image_seed_and_camera_
     restore = state.restore
     restore.samples, restore.sampler, restore.student = 64, "kd", "lmd"
     restore.device, restore.then_compare, restore.seed = "cpu", False, 7
-    restore.psf_sigma = 2.0
+    restore.psf = 2.0
     state.compare.statistics = ("mean_intensity",)
     remembered.dismiss("restore")
 
@@ -49,10 +51,55 @@ def test_choices_of_one_session_are_those_of_the_next_but_image_seed_and_camera_
     found = again.restore
     assert (found.samples, found.sampler, found.student) == (64, "kd", "lmd")
     assert (found.device, found.then_compare) == ("cpu", False)
-    assert (found.seed, found.psf_sigma) == (0, None)
+    assert (found.seed, found.psf) == (0, None)
     assert again.compare.statistics == ("mean_intensity",)
     assert other.is_dismissed("restore")
     assert not other.is_dismissed("compare")
+
+
+def test_tolerances_are_kept_with_the_question_and_reset_with_it(path):
+    state, _ = begin(path)
+    state.compare.question, state.compare.statistics = "puncta", ("puncta_count",)
+    state.compare.tolerances = {
+        "variance": (0.7, 1.4),
+        "mean": Tolerance("range", None, 0.3, "user"),
+        "puncta_count": "25 %",
+    }
+    again, remembered = begin(path)
+    compare = again.compare
+    given = choose_tolerances(compare.question, compare.statistics, compare.tolerances).given
+    assert compare.question == "puncta"
+    assert given == {
+        "variance": Tolerance("range", 0.7, 1.4, "user"),
+        "mean": Tolerance("range", None, 0.3, "user"),
+        "puncta_count": Tolerance("relative", None, 0.25, "user"),
+    }
+    remembered.reset()
+    assert compare.tolerances == {}
+    assert compare.question == "restoration"
+    assert begin(path)[0].compare.tolerances == {}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "wide",
+        {"variance": 2},
+        {"variance": {"kind": "range", "low": 1.2, "high": 1.4}},
+        {"variance": {"kind": "range", "low": "a", "high": None}},
+        {"variance": {"kind": "share", "low": None, "high": 0.1}},
+        {"mean": {"kind": "sd", "low": None, "high": "much"}},
+        {"a_statistic_of_the_console": {"kind": "sd", "low": None, "high": 0.5}},
+    ],
+)
+def test_a_tolerance_that_cannot_be_used_any_more_is_left_out(told):
+    good = {"spectrum": {"kind": "range", "low": 0.5, "high": 2.0}}
+    if isinstance(told, dict):
+        state, _ = begin(None, told={"tolerances": told | good})
+        assert list(state.compare.tolerances) == ["spectrum"]
+    else:
+        state, _ = begin(None, told={"tolerances": told})
+        assert state.compare.tolerances == {}
 
 
 def test_nothing_is_written_before_what_was_kept_is_read(path):
@@ -105,13 +152,13 @@ def test_what_is_not_written_yet_is_written_at_the_end(path):
 def test_reset_brings_back_what_a_first_session_begins_with(path):
     state, remembered = begin(path)
     state.restore.samples, state.restore.seed, state.restore.steps = 99, 5, 3
-    state.restore.device, state.restore.psf_sigma = "cpu", 2.0
+    state.restore.device, state.restore.psf = "cpu", 2.0
     remembered.dismiss("restore")
     remembered.reset()
     restore, first = state.restore, RestoreState()
     for name in ("samples", "seed", "steps", "device", "sampler", "then_compare"):
         assert getattr(restore, name) == getattr(first, name), name
-    assert restore.psf_sigma == 2.0
+    assert restore.psf == 2.0
     assert not remembered.is_dismissed("restore")
     assert read_settings(path)["samples"] == first.samples
 

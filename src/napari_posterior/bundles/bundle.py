@@ -12,12 +12,8 @@ import torch
 
 from napari_posterior.bundles.card import MSE, POINT, TEACHER
 from napari_posterior.bundles.checksums import check_files
-from napari_posterior.bundles.corrected import (
-    describe_corrected,
-    steps_for,
-    student_of,
-    teacher_of,
-)
+from napari_posterior.bundles.corrected import describe_corrected
+from napari_posterior.bundles.from_info import student_of, teacher_of
 from napari_posterior.bundles.info import describe
 from napari_posterior.bundles.parts import by_sampler, read_parts
 from napari_posterior.bundles.reading import read_card
@@ -143,10 +139,9 @@ class Bundle:
         part = self._part(name)
         if correction is None:
             return describe(part, steps=steps, precision=precision)
-        steps = steps_for(part, correction, steps)
-        student = describe(part, steps=steps, precision=precision)
-        teacher = describe(self._part(TEACHER), steps=None, precision=precision)
-        return describe_corrected(student, teacher, correction, path=self.card.path)
+        return describe_corrected(
+            part, self._part(TEACHER), correction, steps=steps, precision=precision
+        )
 
     def sampler(
         self,
@@ -228,6 +223,19 @@ class Bundle:
         else:
             on_tiles = tiled_point(net, tile=tile, halo=halo, stride=STRIDE)
         return Conditioner(self._normaliser, on_tiles, stride=STRIDE)
+
+    def unload(self) -> int:
+        """Let the networks go; they are loaded anew when they are asked for.
+
+        Returns
+        -------
+        int
+            Bytes that they took, on all devices; what torch took of a GPU for them it keeps until
+            `memory.give_back`.
+        """
+        held = [one for net in self._nets.values() for one in (*net.parameters(), *net.buffers())]
+        self._nets.clear()
+        return sum(one.untyped_storage().nbytes() for one in held)
 
     def _on_tiles(
         self, name: str, device: torch.device, *, precision: str, tile: int | None

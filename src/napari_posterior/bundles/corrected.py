@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from napari_posterior.bundles.card import FlowMapConfig
-from napari_posterior.bundles.info import either
+from napari_posterior.bundles.info import describe, either
 from napari_posterior.errors import InputError
-from napari_posterior.sampling.correct import correct
+from napari_posterior.sampling.corrected_plans import plan_corrected
 from napari_posterior.sampling.corrections import Guided, HandOver
-from napari_posterior.sampling.model import FlowMap, Teacher
-from napari_posterior.sampling.path import get_path
-from napari_posterior.sampling.samplers import StudentSampler, TeacherSampler
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from napari_posterior.bundles.info import SamplerInfo
     from napari_posterior.bundles.parts import PartFiles
     from napari_posterior.sampling.corrections import Correction
-    from napari_posterior.sampling.model import VelocityNet
 
-__all__ = ["describe_corrected", "steps_for", "student_of", "teacher_of"]
+__all__ = ["describe_corrected", "steps_for"]
 
 
 def steps_for(part: PartFiles, correction: Correction, steps: int | None) -> int | None:
@@ -48,18 +42,25 @@ def steps_for(part: PartFiles, correction: Correction, steps: int | None) -> int
 
 
 def describe_corrected(
-    student: SamplerInfo, teacher: SamplerInfo, correction: Correction, *, path: str
+    part: PartFiles,
+    teacher: PartFiles,
+    correction: Correction,
+    *,
+    steps: int | None,
+    precision: str,
 ) -> SamplerInfo:
-    """Say what a student is with a correction; loads no weights.
+    """Say what a student is with a correction; loads no weights, and no torch.
 
     Parameters
     ----------
-    student, teacher : SamplerInfo
-        Both in one precision; the teacher as its bundle fixes it.
+    part, teacher : PartFiles
+        The student and its teacher, of one bundle; the teacher is taken as the bundle fixes it.
     correction : HandOver, Refine or Guided
         What is done.
-    path : str
-        Path of the bundle.
+    steps : int or None
+        Of the student; None: what its bundle says, or what can stop at tau.
+    precision : str
+        ``"float32"`` or ``"bfloat16"``.
 
     Returns
     -------
@@ -69,30 +70,18 @@ def describe_corrected(
     Raises
     ------
     InputError
-        If the student cannot be corrected so.
+        If the sampler is no student or cannot be corrected so, or the precision is unknown.
     """
-    sampler = correct(
-        student_of(student, _no_network, path), teacher_of(teacher, _no_network, path), correction
-    )
+    taken = steps_for(part, correction, steps)
+    student = describe(part, steps=taken, precision=precision)
+    reference = describe(teacher, steps=None, precision=precision)
+    plan = plan_corrected(student, reference, correction)
     return replace(
         student,
-        nfe=sampler.nfe,
-        description=f"{sampler.name}: {sampler.description} per sample, {student.precision}",
-        needs_noise=sampler.needs_noise,
+        nfe=plan.nfe,
+        description=f"{plan.name}: {plan.description} per sample, {student.precision}",
+        needs_noise=plan.needs_noise,
     )
-
-
-def student_of(info: SamplerInfo, net: VelocityNet, path: str) -> StudentSampler:
-    """Return a student's sampler."""
-    model = FlowMap(get_path(path), net)
-    renoised = info.solver == "renoise"
-    return StudentSampler(info.name, model, info.grid, label=info.label, renoised=renoised)
-
-
-def teacher_of(info: SamplerInfo, net: VelocityNet, path: str) -> TeacherSampler:
-    """Return a teacher's sampler."""
-    model = Teacher(get_path(path), net)
-    return TeacherSampler(info.name, model, info.solver, info.grid, label=info.label, eta=info.eta)
 
 
 def _steps_to(name: str, config: FlowMapConfig, tau: float, steps: int | None) -> int | None:
@@ -109,7 +98,7 @@ def _steps_to(name: str, config: FlowMapConfig, tau: float, steps: int | None) -
     if not known:
         raise InputError(
             f"the student {name!r} goes from noise to the clean image only and cannot stop at tau "
-            f"{tau:g}; use correction='refine', or a student of any number of steps"
+            f"{tau:g}; use the correction 'refine', or a student of any number of steps"
         )
     where = f"with {either(tuple(able))} steps" if able else f"at tau {' or '.join(known)}"
     raise InputError(
@@ -126,9 +115,6 @@ def _check_led(name: str, config: FlowMapConfig, guided: Guided, steps: int | No
     if any((s, 0.0) not in trained for s in grid[: min(guided.k, len(grid) - 2)]):
         raise InputError(
             f"the student {name!r} was not trained for the jump to the clean image from all of the "
-            f"first {guided.k} steps; use correction='refine', or a student of any number of steps"
+            f"first {guided.k} steps; use the correction 'refine', or a student of any number of "
+            "steps"
         )
-
-
-def _no_network(x: Tensor, s: Tensor, t: Tensor, maps: Tensor, vector: Tensor) -> NoReturn:
-    raise AssertionError("a description calls no network")

@@ -71,6 +71,11 @@ class SamplerInfo:
     needs_noise: bool = False
     eta: float | None = None
 
+    @property
+    def renoised(self) -> bool:
+        """Whether a student jumps to clean images and adds new noise between its steps."""
+        return self.solver == "renoise"
+
 
 def describe(part: PartFiles, *, steps: int | None, precision: str) -> SamplerInfo:
     """Say what a sampler is with these settings.

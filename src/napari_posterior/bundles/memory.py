@@ -133,8 +133,8 @@ def _free_of_the_container() -> int:
 def give_back() -> int:
     """Give back the memory that torch keeps of devices though nothing uses it.
 
-    Models are opened for each run and let go after it; what torch took of a GPU for them it keeps,
-    so that the next run need not ask for it again, and other programs cannot have it.
+    What torch took of a GPU for a model it keeps when the model is let go, so that the next run
+    need not ask for it again, and other programs cannot have it.
 
     Returns
     -------

@@ -19,6 +19,7 @@ from napari_posterior.physics.psf import Psf
 from napari_posterior.physics.records import from_record
 from napari_posterior.session.axes import parse_axes, write_axes
 from napari_posterior.session.models import ImageChoice
+from napari_posterior.statistics.lengths import in_micrometres
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -47,14 +48,14 @@ class AcquisitionSettings:
     ----------
     camera : Camera
         Gain (ADU per photoelectron), offset (ADU) and read noise (photoelectrons).
-    psf_sigma : float or None
+    psf : float or None
         Width of the PSF in pixels; None where it is not said.
     background : float
         Camera-side constant in photoelectrons per pixel.
     """
 
     camera: Camera
-    psf_sigma: float | None = None
+    psf: float | None = None
     background: float = 0.0
 
 
@@ -124,6 +125,7 @@ def image_choice(
         read=read,
         problem=problem,
         axes=taken,
+        pixel_um=None if part is None else _pixel_um(part),
     )
 
 
@@ -238,6 +240,12 @@ def _words(part: LayerPart) -> str:
     planes = " x ".join(str(size) for size in shape[:-2] if size > 1)
     told = ", ".join(words)
     return f"{told}: {planes} planes, restored separately" if planes else told
+
+
+def _pixel_um(part: LayerPart) -> float | None:
+    geometry = part.outline().geometry
+    size = in_micrometres((geometry.scale[-2], geometry.scale[-1]), geometry.units[-1])
+    return None if size is None else size[1]
 
 
 def _pixel_size(y: tuple[float, str], x: tuple[float, str]) -> str:

@@ -15,7 +15,7 @@ from napari_posterior.layers.thread import in_main_thread, unwrapped
 from napari_posterior.layers.units import in_units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from napari.components import ViewerModel
 
@@ -106,22 +106,51 @@ def image_of_layer(layer: Any) -> str | None:
     return None if sha256 is None else str(sha256)
 
 
-def regions_at(viewer: ViewerModel, position: Sequence[float]) -> tuple[str, ...]:
-    """Return what the visible shapes are called that lie at a place, the topmost first.
+def regions_at(
+    viewer: ViewerModel, position: Sequence[float], *, among: Hashable = None
+) -> tuple[str, ...]:
+    """Return what the visible shapes and labels are called that lie at a place, the topmost first.
 
-    As `regions_of_layer` calls them: after the layer and their number, from 1.
+    As `regions_of_layer` calls them: shapes after the layer and their number, from 1; labels after
+    their value, so that two layers can have one of the same name.
+
+    Parameters
+    ----------
+    viewer : napari viewer or ViewerModel
+        Where the click was.
+    position : sequence of float
+        In the viewer's world, along all its axes.
+    among : Hashable, optional
+        The key of the `LayerChoice` whose labels are meant; by default those of all layers.
     """
+    found = (
+        _region_of(layer, position[-layer.ndim :])
+        for layer in reversed(list(viewer.layers))
+        if layer.visible and layer.ndim <= len(position)
+        if among is None or not _is_labels(layer) or among == ("layer", layer.unique_id)
+    )
+    return tuple(name for name in found if name)
+
+
+def _region_of(layer: Any, position: Sequence[float]) -> str:
+    """Return what the shape or label of a layer at a place is called; empty where there is none."""
     from napari.layers import Shapes
 
-    found = []
-    for layer in reversed(list(viewer.layers)):
-        if not (isinstance(layer, Shapes) and layer.visible and len(layer.data)):
-            continue
-        value = layer.get_value(position[-layer.ndim :], world=True)
+    if isinstance(layer, Shapes) and len(layer.data):
+        value = layer.get_value(position, world=True)
         shape = value[0] if isinstance(value, tuple) else None
-        if shape is not None:
-            found.append(f"{layer.name} {shape + 1}")
-    return tuple(found)
+        return "" if shape is None else f"{layer.name} {shape + 1}"
+    if _is_labels(layer):
+        value = layer.get_value(position, world=True)
+        label = value[-1] if isinstance(value, tuple) else value  # of a pyramid: level and value
+        return f"label {int(label)}" if label else ""
+    return ""
+
+
+def _is_labels(layer: Any) -> bool:
+    from napari.layers import Labels
+
+    return isinstance(layer, Labels)
 
 
 class CanvasClicks:

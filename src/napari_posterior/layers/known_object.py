@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_posterior.errors import InputError
+from napari_posterior.layers.edits import Mark
 from napari_posterior.layers.names import KEY, quantity_of
 from napari_posterior.layers.regions import take_regions
 from napari_posterior.layers.thread import in_main_thread, unwrapped
@@ -15,6 +16,8 @@ from napari_posterior.layers.units import in_units_of
 from napari_posterior.session.comparison_choices import LayerChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.layers import Layer
 
     from napari_posterior.runs.run import Run
@@ -45,13 +48,17 @@ def truth_choice(layer: Layer) -> LayerChoice:
         On the pixels of the image that was restored; it may be larger.
     """
     layer = unwrapped(layer)
-    return LayerChoice(layer.name, ("layer", layer.unique_id), partial(known_object, layer))
+    return _choice(layer, known_object)
 
 
 def region_choice(layer: Layer) -> LayerChoice:
     """Take the shapes or labels of a layer for regions, as they are when runs are compared."""
-    layer = unwrapped(layer)
-    return LayerChoice(layer.name, ("layer", layer.unique_id), partial(take_regions, layer))
+    return _choice(unwrapped(layer), take_regions)
+
+
+def _choice(layer: Any, take: Callable[[Any, Run], Any]) -> LayerChoice:
+    key = ("layer", layer.unique_id)
+    return LayerChoice(layer.name, key, partial(take, layer), Mark(layer))
 
 
 def known_object(layer: Any, run: Run) -> Any:

@@ -44,9 +44,9 @@ class Limits:
         Those of the input are those of the object seen through the camera: background, gain and
         offset.
         """
-        if quantity in ("samples", "mean", "point estimate"):
+        if quantity in ("samples", "mean", "point estimate", "corrected mean"):
             return self.object
-        if quantity == "sd":
+        if quantity in ("sd", "corrected sd"):
             return 0.0, self.sd
         if quantity == "variance":
             return 0.0, self.sd**2

@@ -15,6 +15,7 @@ __all__ = [
     "KEY",
     "Quantity",
     "choose_label",
+    "corrected_name",
     "layer_name",
     "metadata_of",
     "quantity_of",
@@ -36,6 +37,10 @@ Quantity: TypeAlias = Literal[
     "sd ratio",
     "puncta",
     "variation",
+    "corrected mean",
+    "corrected sd",
+    "standard error of the mean",
+    "correlation",
 ]
 
 _UNITS: Final[dict[str, str]] = {
@@ -49,6 +54,10 @@ _UNITS: Final[dict[str, str]] = {
     "sd ratio": "log2",
     "puncta": "probability",
     "variation": "photoelectrons/px",
+    "corrected mean": "photoelectrons/px",
+    "corrected sd": "photoelectrons/px",
+    "standard error of the mean": "photoelectrons/px",
+    "correlation": "no unit, -1 to 1",
 }
 
 
@@ -80,6 +89,11 @@ def layer_name(request: RestoreRequest, quantity: Quantity, *, label: str | None
 def ratio_name(image: str, *, student: str = "student", teacher: str = "teacher") -> str:
     """Return the name of the layer that compares the spread of two runs, called by their labels."""
     return f"{image} | sd ratio ({student}/{teacher})"
+
+
+def corrected_name(image: str, quantity: Quantity) -> str:
+    """Return the name of a map of a corrected estimate, as in ``"cell | corrected mean"``."""
+    return f"{image} | {quantity}"
 
 
 def choose_label(layers: Iterable[Any], request: RestoreRequest) -> str:

@@ -46,6 +46,8 @@ __all__ = [
     "attributes",
     "comparison_layers",
     "input_layer",
+    "pair_metadata",
+    "place",
     "residual_layer",
     "run_layers",
     "share_limits",
@@ -217,7 +219,7 @@ def comparison_layers(teacher: Run, student: Run, *, visible: bool = True) -> li
         "contrast_limits": symmetric_limits(values, least=_RATIO_REACH),
         "colormap": difference_colormap(),
         "visible": visible,
-        "metadata": _pair_metadata(teacher, student),
+        "metadata": pair_metadata(teacher, student, "sd ratio"),
     }
     return [(values, look, "image")]
 
@@ -340,8 +342,8 @@ def _told(run: Run) -> dict[str, Any]:
     }
 
 
-def _pair_metadata(teacher: Run, student: Run) -> dict[str, Any]:
-    """Return the metadata of a comparison: those of the student, and the teacher's within."""
-    told = metadata_of(student.request, "sd ratio", **_told(student))
-    told[KEY]["teacher"] = metadata_of(teacher.request, "sd ratio", **_told(teacher))[KEY]
+def pair_metadata(teacher: Run, student: Run, quantity: Quantity) -> dict[str, Any]:
+    """Return the metadata of a map of two runs: those of the student, the teacher's within."""
+    told = metadata_of(student.request, quantity, **_told(student))
+    told[KEY]["teacher"] = metadata_of(teacher.request, quantity, **_told(teacher))[KEY]
     return told

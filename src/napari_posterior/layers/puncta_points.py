@@ -106,7 +106,10 @@ def show_puncta(viewer: ViewerModel, layer: LayerData) -> Points:
     data, look, _ = layer
     with kept_selection(viewer):
         visible, at = not grid_of(viewer).enabled, None
-        for old in [one for one in viewer.layers if _shows_the_same(one, look)]:
+        there = [one for one in viewer.layers if _shows_the_same(one, look)]
+        if len(there) == 1 and _lies_alike(there[0], data, look):
+            return _renew(there[0], data, look)
+        for old in there:
             visible, at = old.visible, viewer.layers.index(old)
             look = {**look, "name": old.name}
             viewer.layers.remove(old)
@@ -114,6 +117,27 @@ def show_puncta(viewer: ViewerModel, layer: LayerData) -> Points:
         if at is not None and viewer.layers.index(added) != at:
             viewer.layers.move(viewer.layers.index(added), at)
     return added
+
+
+def _lies_alike(layer: Points, data: np.ndarray, look: dict[str, Any]) -> bool:
+    """Say whether points can be renewed: napari takes 0.2 s to take a layer away and add it."""
+    return (
+        layer.ndim == data.shape[1]
+        and np.array_equal(layer.scale, look["scale"])
+        and np.array_equal(layer.translate, look["translate"])
+        and tuple(map(str, layer.units)) == tuple(map(str, look["units"]))
+    )
+
+
+def _renew(layer: Points, data: np.ndarray, look: dict[str, Any]) -> Points:
+    """Show other points in a layer; colours follow the features by which they are chosen."""
+    layer.selected_data = set()
+    layer.data = data
+    layer.features = look["features"]
+    for name in ("size", "symbol", "border_width"):
+        setattr(layer, name, look[name])
+    layer.metadata = {**layer.metadata, **look["metadata"]}
+    return layer
 
 
 def gather_puncta(report: Report, teacher: Run, student: Run) -> LayerData | None:

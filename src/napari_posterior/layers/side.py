@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_posterior.layers.corrected_maps import gather_corrected
 from napari_posterior.layers.follow import SliderFollower, kept_selection
 from napari_posterior.layers.live import LiveRun
-from napari_posterior.layers.names import (
-    KEY,
-    choose_label,
-    layer_name,
-    quantity_of,
-    ratio_name,
-)
+from napari_posterior.layers.names import KEY, choose_label, layer_name, ratio_name
 from napari_posterior.layers.out import add_layers, attributes, input_layer, share_limits
+from napari_posterior.layers.places import is_input, layers_of, own_layers, put_layer
 from napari_posterior.layers.puncta_points import show_puncta
 from napari_posterior.layers.ready import (
     Beginning,
@@ -27,11 +24,11 @@ from napari_posterior.layers.ready import (
     compare,
     end,
 )
+from napari_posterior.layers.steps import Steps
 from napari_posterior.layers.thread import in_main_thread, unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
@@ -39,15 +36,13 @@ if TYPE_CHECKING:
     from napari_posterior.checks.report import Report
     from napari_posterior.layers.limits import Limits
     from napari_posterior.layers.out import LayerData
+    from napari_posterior.layers.steps import Later
     from napari_posterior.runs.request import RestoreRequest
     from napari_posterior.runs.run import Run
     from napari_posterior.session.models import RunEntry
     from napari_posterior.session.restore_job import RunInProgress
 
 __all__ = ["ViewerLayers"]
-
-_OWN: Final = ("samples", "point estimate", "mean", "sd", "variance")
-"""What the layers of a run show that need no other run."""
 
 
 class ViewerLayers:
@@ -62,6 +57,9 @@ class ViewerLayers:
     ----------
     viewer : napari viewer, its proxy or ViewerModel
         Where to. It is held weakly: once it is gone nothing is shown any more.
+    later : Later, optional
+        Gives turns of the window: a comparison then adds one layer at each, as napari needs up to
+        a tenth of a second for one. By default all are added at once.
 
     Raises
     ------
@@ -69,7 +67,7 @@ class ViewerLayers:
         By every method of the main thread, if it is called off it.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
+    def __init__(self, viewer: ViewerModel, *, later: Later | None = None) -> None:
         in_main_thread("the layers of a session are made")
         self._viewer = weakref.ref(unwrapped(viewer))
         self._closed = False
@@ -81,6 +79,7 @@ class ViewerLayers:
         self._adapted: weakref.WeakKeyDictionary[Any, tuple[float, ...]]
         self._adapted = weakref.WeakKeyDictionary()
         self._compared: set[tuple[str, str]] = set()
+        self._steps = Steps(later)
         unwrapped(viewer).layers.events.removed.connect(self._on_removed)
 
     def prepare_live(self, run: RunInProgress) -> Beginning | None:
@@ -107,7 +106,7 @@ class ViewerLayers:
             folder=run.path,
             stack=ready.stack,
             drawn=run.drawn,
-            layers=_own_layers(viewer, run.path) if run.drawn else None,
+            layers=own_layers(viewer, run.path) if run.drawn else None,
         )
         self._live[entry] = live
         self._labels[str(run.path)] = live.label
@@ -171,7 +170,7 @@ class ViewerLayers:
         if live is None:
             if all(layer.name != request.image.name for layer in viewer.layers):
                 layers.insert(0, input_layer(run, limits=limits))  # read by `gather`
-            added = [_put(viewer, one) for one in layers]
+            added = [put_layer(viewer, one) for one in layers]
             viewer.layers.selection.active = added[-1]
         with kept_selection(viewer):
             if live is not None:
@@ -195,7 +194,8 @@ class ViewerLayers:
         viewer = self._there()
         if viewer is None or entry.folder is None:
             return False
-        layers = _layers_of(viewer, entry.folder)
+        self._steps.finish()  # else layers of it would still come
+        layers = layers_of(viewer, entry.folder)
         for layer in layers:
             viewer.layers.remove(layer)
         return bool(layers)
@@ -206,38 +206,50 @@ class ViewerLayers:
         """Make the sd ratio, residuals, limits and puncta; in the thread of the job."""
         return None if self._closed else compare(teacher, student, self._known, report)
 
-    def show_comparison(self, teacher: RunEntry, student: RunEntry, gathered: Any) -> None:
+    def show_comparison(
+        self,
+        teacher: RunEntry,
+        student: RunEntry,
+        gathered: Any,
+        then: Callable[[], None] | None = None,
+    ) -> None:
         """Show the sd ratio, puncta, hidden residuals, and both runs with the same limits.
 
-        Layers of an earlier comparison of these runs are replaced.
+        Layers of an earlier comparison of these runs are replaced. `then` is called when all are
+        there.
         """
         in_main_thread("a comparison is shown")
+        if self._there() is not None and isinstance(gathered, Comparison):
+            shows: list[Callable[[ViewerModel], None]]
+            shows = [partial(self._show_residual, gathered, one) for one in gathered.residuals]
+            shows += [partial(one, gathered) for one in (self._show_pair, self._show_shared)]
+            self._steps.add(*(partial(self._show, one) for one in shows))
+        if then is not None:
+            self._steps.add(then)
+
+    def gather_corrected(self, teacher: Run, student: Run, found: Any) -> tuple[LayerData, ...]:
+        """Make the maps of a corrected estimate; in the thread of the job.
+
+        Raises
+        ------
+        RunError
+            If a run holds no sample or is damaged.
+        """
+        return () if self._closed else gather_corrected(teacher, student, found, self._known)
+
+    def show_corrected(self, one: LayerData) -> None:
+        """Show one of these maps, or renew the one that is there."""
+        in_main_thread("a corrected estimate is shown")
         viewer = self._there()
-        if viewer is None or not isinstance(gathered, Comparison):
-            return
-        runs = gathered.teacher, gathered.student
-        pair = str(runs[0].path), str(runs[1].path)
-        with kept_selection(viewer):
-            for data, look, kind in gathered.residuals:
-                told = look["metadata"][KEY]
-                run = next(one for one in runs if str(one.path) == told["run"])
-                label = self._labels.get(told["run"])
-                look = {**look, "name": layer_name(run.request, "residual", label=label)}
-                _put(viewer, (data, look, kind))
-            shown = self._show_ratio(viewer, *runs, gathered.ratio)
-        if pair not in self._compared:  # later on it is as visible as the user left it
-            self._compared.add(pair)
-            for layer in shown:
-                layer.visible = True
-        if gathered.puncta is not None:
-            show_puncta(viewer, gathered.puncta)
-        limits = self._take_limits(runs[0].request, gathered)
-        self._share(viewer, runs[0].request, limits)
+        if viewer is not None:
+            with kept_selection(viewer):
+                put_layer(viewer, one)
 
     def close(self) -> None:
         """End with the viewer: layers stay as they are, and nothing touches them any more."""
         viewer = self._there()
         self._closed = True
+        self._steps.drop()
         self._live.clear()
         self._known.keep(())
         if viewer is not None:
@@ -245,6 +257,35 @@ class ViewerLayers:
 
     def _there(self) -> ViewerModel | None:
         return None if self._closed else self._viewer()
+
+    def _show(self, show: Callable[[ViewerModel], None]) -> None:
+        """Take a step, if the viewer is still there."""
+        viewer = self._there()
+        if viewer is not None:
+            with kept_selection(viewer):
+                show(viewer)
+
+    def _show_residual(self, gathered: Comparison, one: LayerData, viewer: ViewerModel) -> None:
+        data, look, kind = one
+        told, runs = look["metadata"][KEY]["run"], (gathered.teacher, gathered.student)
+        run = next(run for run in runs if str(run.path) == told)
+        name = layer_name(run.request, "residual", label=self._labels.get(told))
+        put_layer(viewer, (data, {**look, "name": name}, kind))
+
+    def _show_pair(self, gathered: Comparison, viewer: ViewerModel) -> None:
+        runs = gathered.teacher, gathered.student
+        shown = self._show_ratio(viewer, *runs, gathered.ratio)
+        pair = str(runs[0].path), str(runs[1].path)
+        if pair not in self._compared:  # later on it is as visible as the user left it
+            self._compared.add(pair)
+            for layer in shown:
+                layer.visible = True
+
+    def _show_shared(self, gathered: Comparison, viewer: ViewerModel) -> None:
+        if gathered.puncta is not None:
+            show_puncta(viewer, gathered.puncta)
+        request = gathered.teacher.request
+        self._share(viewer, request, self._take_limits(request, gathered))
 
     def _take_limits(self, request: RestoreRequest, gathered: Ending | Comparison) -> Limits:
         """Return the newest limits of an image: those gathered, unless they were overtaken."""
@@ -272,7 +313,9 @@ class ViewerLayers:
             for role, run in (("teacher", teacher), ("student", student))
         }
         name = ratio_name(teacher.request.image.name, **labels)
-        return [_put(viewer, (data, {**look, "name": name}, kind)) for data, look, kind in layers]
+        return [
+            put_layer(viewer, (data, {**look, "name": name}, kind)) for data, look, kind in layers
+        ]
 
     def _adapt_input(
         self,
@@ -284,7 +327,7 @@ class ViewerLayers:
         """Map the limits to the layer that was restored, unless its user has chosen some."""
         wanted = limits.of("input", request)
         for layer in viewer.layers:
-            if wanted is None or not _is_input(layer, request):
+            if wanted is None or not is_input(layer, request):
                 continue
             now = tuple(layer.contrast_limits)
             untouched = automatic is not None and np.allclose(now, automatic)
@@ -306,50 +349,3 @@ def _dressed(one: LayerData, request: RestoreRequest, label: str, limits: Limits
     chosen = limits.of(quantity, request) or look["contrast_limits"]
     name = layer_name(request, quantity, label=label)
     return data, {**look, "name": name, "contrast_limits": chosen}, kind
-
-
-def _put(viewer: ViewerModel, one: LayerData) -> ImageLayer:
-    """Add a layer, or renew the one that shows the same of the same runs."""
-    data, look, _ = one
-    for layer in viewer.layers:
-        if quantity_of(layer) is not None and _shows(layer) == _shows(look["metadata"]):
-            layer.data = data
-            layer.contrast_limits = look["contrast_limits"]
-            layer.metadata = {**layer.metadata, **look["metadata"]}
-            return layer
-    return add_layers(viewer, [one])[0]
-
-
-def _shows(thing: Any) -> tuple[Any, ...]:
-    """Return what tells a layer from others: what it shows, and of which runs."""
-    told = getattr(thing, "metadata", thing)[KEY]
-    return told.get("quantity"), told.get("run"), (told.get("teacher") or {}).get("run")
-
-
-def _layers_of(viewer: ViewerModel, folder: Path) -> list[ImageLayer]:
-    """Return the layers that show the run in a folder; its image belongs to the user."""
-    return [
-        layer
-        for layer in viewer.layers
-        if quantity_of(layer) not in (None, "input") and str(folder) in _shows(layer)[1:]
-    ]
-
-
-def _own_layers(viewer: ViewerModel, folder: Path) -> dict[str, ImageLayer]:
-    """Return the layers that a run has of itself, by what they show."""
-    there = reversed(_layers_of(viewer, folder))
-    return {str(one): layer for layer in there if (one := quantity_of(layer)) in _OWN}
-
-
-def _is_input(layer: Any, request: RestoreRequest) -> bool:
-    """Say whether a layer of the user is the whole of what was restored."""
-    image = request.image
-    return (
-        layer.name == image.name
-        and quantity_of(layer) is None
-        and getattr(layer, "contrast_limits", None) is not None
-        and not getattr(layer, "auto_contrast", False)
-        and getattr(layer.data, "shape", None) == image.shape
-        and np.allclose(layer.scale, image.scale)
-        and np.allclose(layer.translate, image.translate)
-    )

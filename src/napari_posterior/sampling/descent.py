@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from napari_posterior.sampling.corrected_plans import Way, way_below
 from napari_posterior.sampling.corrections import ROUND
-from napari_posterior.sampling.grid import below
-from napari_posterior.sampling.solvers import get_solver, nfe, solve
+from napari_posterior.sampling.solvers import solve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,45 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Descent", "descend", "later"]
 
-_SOLVERS = {"ode": "heun", "sde": "dpmpp2m_sde"}
 
-
-@dataclass(frozen=True)
-class Descent:
-    """A teacher with a solver, from a time on the way to the clean image.
+@dataclass(frozen=True, kw_only=True)
+class Descent(Way):
+    """A teacher's network on a way to the clean image.
 
     Parameters
     ----------
     model : Teacher
         Path and network.
-    solver : str
-        A key of ``SOLVERS``.
-    grid : tuple of float
-        Decreasing times to 0.0.
-    eta : float, optional
-        Share of renewed noise of the solver ``"sde"``.
+    solver, grid, eta
+        As of `Way`.
     """
 
     model: Teacher
-    solver: str
-    grid: tuple[float, ...]
-    eta: float | None = None
-
-    @property
-    def nfe(self) -> int:
-        """Network evaluations."""
-        return nfe(self.solver, len(self.grid) - 1)
-
-    @property
-    def needs_noise(self) -> bool:
-        """Whether it takes fresh noise on its way."""
-        return len(self.grid) > 2 and get_solver(self.solver, self.eta).needs_noise
-
-    @property
-    def words(self) -> str:
-        """Such as ``"Heun 6 steps"``."""
-        steps = len(self.grid) - 1
-        return f"{get_solver(self.solver, self.eta).title} {steps} step{'s' * (steps != 1)}"
 
     @torch.no_grad()
     def __call__(
@@ -128,10 +103,8 @@ def descend(
     InputError
         If `tau` or `steps` is out of range.
     """
-    solver, eta = teacher.solver, teacher.eta
-    if kernel != "own" and get_solver(solver, eta).needs_noise != (kernel == "sde"):
-        solver, eta = _SOLVERS[kernel], None
-    return Descent(teacher.model, solver, below(teacher.grid, tau, steps), eta)
+    way = way_below(teacher, tau, steps, kernel=kernel)
+    return Descent(way.solver, way.grid, way.eta, model=teacher.model)
 
 
 def later(fresh: Fresh, rounds: int) -> Fresh:

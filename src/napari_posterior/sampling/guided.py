@@ -8,30 +8,24 @@ of the teacher, taken wholly or not at all, does not.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 
-from napari_posterior.errors import InputError
+from napari_posterior.sampling.corrected_plans import GuidedPlan
 from napari_posterior.sampling.corrections import ROUND
 from napari_posterior.sampling.descent import descend, later
-from napari_posterior.sampling.drawing import Calls, check_canvas, count, describe, watch
+from napari_posterior.sampling.drawing import Calls, check_canvas, watch
 from napari_posterior.sampling.variance_loss import LEVELS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_posterior.sampling.corrections import Guided
     from napari_posterior.sampling.drawing import OnEstimate, OnStep
     from napari_posterior.sampling.model import Conditions
-    from napari_posterior.sampling.samplers import (
-        Role,
-        SamplerCondition,
-        StudentSampler,
-        TeacherSampler,
-    )
+    from napari_posterior.sampling.samplers import SamplerCondition, StudentSampler, TeacherSampler
     from napari_posterior.sampling.solvers import Fresh, Jump
 
 __all__ = ["GuidedSampler", "HasChances"]
@@ -51,7 +45,7 @@ class HasChances(Protocol):
 
 
 @dataclass(frozen=True)
-class GuidedSampler:
+class GuidedSampler(GuidedPlan):
     """A student of several steps with its teacher beside it in the first ones.
 
     A step from s to t, not the last, has the clean image D, the student's jump from s to 0, and
@@ -78,56 +72,6 @@ class GuidedSampler:
 
     student: StudentSampler
     teacher: TeacherSampler
-    correction: Guided
-
-    role: Role = field(default="student", init=False)
-
-    def __post_init__(self) -> None:
-        if self.student.steps < 2:
-            raise InputError(
-                f"the student {self.student.name!r} takes 1 step and the last one is not led; give "
-                "it 2 steps or more, or use correction='refine'"
-            )
-
-    @property
-    def name(self) -> str:
-        """Such as ``"lmd-4 + guided"``."""
-        return f"{self.student.name}-{self.student.steps} + {self.correction.name}"
-
-    @property
-    def steps(self) -> int:
-        """Number of grid intervals of the student."""
-        return self.student.steps
-
-    @property
-    def led(self) -> int:
-        """Number of steps in which the teacher takes part."""
-        return min(self.correction.k, self.steps - 1) if self.correction.lam > 0 else 0
-
-    @property
-    def nfe(self) -> int:
-        """Network evaluations per draw, of both networks; at most, with the kernel "sample"."""
-        beside = 0 if self.student.renoised else self.led  # the jump to the clean image
-        looks = (self.nfe_of_look(t) for t in self.student.grid[1 : self.led + 1])
-        return self.student.nfe + beside + sum(looks)
-
-    @property
-    def needs_noise(self) -> bool:
-        """Whether a draw takes fresh noise on its way."""
-        return self.led > 0 or self.student.needs_noise
-
-    @property
-    def meaning(self) -> str:
-        """What the images are draws of, in one sentence."""
-        return self.correction.meaning
-
-    @property
-    def description(self) -> str:
-        """Such as ``"student, 4 steps, 1 led by the teacher's mean (0.1), ..."``."""
-        asked = self.correction
-        by = "mean" if asked.kernel == "mean" else "draws"
-        how = f"{count(self.steps, 'step')}, {self.led} led by the teacher's {by} ({asked.lam:g})"
-        return describe(self.role, how, self.student.label, self.nfe)
 
     @torch.no_grad()
     def draw(
@@ -154,21 +98,6 @@ class GuidedSampler:
         for i, (s, t) in enumerate(itertools.pairwise(self.student.grid), start=1):
             x = way.led_step(x, i, s, t) if i <= self.led else way.own_step(x, i, s, t)
         return cond.decode(x)
-
-    def nfe_of_look(self, t: float) -> int:
-        """Return the teacher's network calls in a led step to time `t`."""
-        asked = self.correction
-        if asked.kernel == "mean":
-            return 1
-        return descend(self.teacher, self.level(t), self.draw_steps(t)).nfe
-
-    def level(self, t: float) -> float:
-        """Return the time that the teacher looks from in a step to `t`; the latest, if random."""
-        return t if self.correction.renoise == "next" else LEVELS[1]
-
-    def draw_steps(self, t: float) -> int:
-        """Return the steps of a draw of the teacher; as many from every random time."""
-        return len(descend(self.teacher, self.level(t), self.correction.steps).grid) - 1
 
 
 @dataclass

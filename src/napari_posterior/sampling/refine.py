@@ -6,34 +6,29 @@ goes away from it. New noise is added: draws lose their coupling with the teache
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
+from napari_posterior.sampling.corrected_plans import RefinePlan
 from napari_posterior.sampling.descent import descend, later
-from napari_posterior.sampling.drawing import Calls, check_canvas, count, describe, watch
+from napari_posterior.sampling.drawing import Calls, check_canvas, watch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_posterior.sampling.corrections import Refine
     from napari_posterior.sampling.descent import Descent
     from napari_posterior.sampling.drawing import OnEstimate, OnStep
-    from napari_posterior.sampling.samplers import (
-        Role,
-        SamplerCondition,
-        StudentSampler,
-        TeacherSampler,
-    )
+    from napari_posterior.sampling.samplers import SamplerCondition, StudentSampler, TeacherSampler
     from napari_posterior.sampling.solvers import Fresh
 
 __all__ = ["RefinedSampler"]
 
 
 @dataclass(frozen=True)
-class RefinedSampler:
+class RefinedSampler(RefinePlan):
     """A student's samples, re-noised and drawn again by its teacher.
 
     Parameters
@@ -48,44 +43,12 @@ class RefinedSampler:
 
     student: StudentSampler
     teacher: TeacherSampler
-    correction: Refine
-
-    role: Role = field(default="student", init=False)
-    needs_noise: bool = field(default=True, init=False)
-
-    @property
-    def name(self) -> str:
-        """Such as ``"kd-1 + refine"``."""
-        return f"{self.student.name}-{self.student.steps} + {self.correction.name}"
 
     @cached_property
     def descent(self) -> Descent:
-        """The teacher's part of one round."""
+        """The teacher's part of one round, with its network."""
         asked = self.correction
         return descend(self.teacher, asked.tau, asked.steps, kernel=asked.kernel)
-
-    @property
-    def steps(self) -> int:
-        """Grid intervals of the student and of all rounds."""
-        return self.student.steps + self.correction.times * (len(self.descent.grid) - 1)
-
-    @property
-    def nfe(self) -> int:
-        """Network evaluations per draw, of both networks."""
-        return self.student.nfe + self.correction.times * self.descent.nfe
-
-    @property
-    def meaning(self) -> str:
-        """What the images are draws of, in one sentence."""
-        return self.correction.meaning
-
-    @property
-    def description(self) -> str:
-        """Such as ``"student, 1 step, then 1 round from 0.3 of teacher Heun 6 steps, ..."``."""
-        asked = self.correction
-        rounds = f"{count(asked.times, 'round')} from {asked.tau:g} of teacher {self.descent.words}"
-        how = f"{count(self.student.steps, 'step')}, then {rounds}"
-        return describe(self.role, how, "", self.nfe)
 
     @torch.no_grad()
     def draw(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from psygnal import Signal
 
 from napari_posterior.errors import InputError
 from napari_posterior.runs.events import Cancelled, Failed, Finished
-from napari_posterior.session.estimate_job import EstimateJob
+from napari_posterior.session.estimate_job import EstimateJob, read_on_pixels
 from napari_posterior.session.progress import ENDED
 
 if TYPE_CHECKING:
@@ -20,18 +21,19 @@ if TYPE_CHECKING:
     from napari_posterior.runs.events import Event
     from napari_posterior.session.estimate_job import Estimate, Subject
     from napari_posterior.session.models import ImageChoice, RestoreState
+    from napari_posterior.session.psf_choice import PsfChoice
     from napari_posterior.session.queue import JobQueue
 
 __all__ = ["Acquisition", "Part"]
 
-Part: TypeAlias = Literal["camera", "psf_sigma"]
+Part: TypeAlias = Literal["camera", "psf"]
 
 
 @dataclass(frozen=True)
 class _Source:
     """Where a value came from, for as long as it is the one that is set."""
 
-    value: Camera | float | None
+    value: Camera | PsfChoice
     words: str
     interval: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
@@ -43,7 +45,7 @@ class Acquisition:
     Parameters
     ----------
     restore : RestoreState
-        `camera` and `psf_sigma` are set there.
+        `camera` and `psf` are set there.
     queue : JobQueue
         Where the jobs go.
 
@@ -59,7 +61,7 @@ class Acquisition:
     def __init__(self, restore: RestoreState, queue: JobQueue) -> None:
         self._restore, self._queue = restore, queue
         self._sources: dict[Part, _Source] = {}
-        self._before: list[tuple[Camera | None, float | None, dict[Part, _Source]]] = []
+        self._before: list[tuple[Camera | None, PsfChoice, dict[Part, _Source]]] = []
         self._job: EstimateJob | None = None
         self.problem = ""
 
@@ -87,7 +89,7 @@ class Acquisition:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the estimates that are set say of themselves, a sentence each."""
-        parts: tuple[Part, ...] = ("camera", "psf_sigma")
+        parts: tuple[Part, ...] = ("camera", "psf")
         sources = [self._source(part) for part in parts]
         return tuple(note for one in sources if one is not None for note in one.notes)
 
@@ -129,12 +131,28 @@ class Acquisition:
         """
         return self._start("camera file", lambda: source, name)
 
+    def read_psf(self, source: Any, *, name: str, beads: bool = False) -> EstimateJob:
+        """Read a sampled PSF from a file or an image, on a worker.
+
+        Parameters
+        ----------
+        source : path, array, Image or callable
+            The image of one point, or what returns it there.
+        name : str
+            What to call it.
+        beads : bool
+            Whether it is an image of several beads, of which the mean is taken.
+        """
+        image = self._restore.image
+        read = partial(read_on_pixels, source, None if image is None else image.pixel_um)
+        return self._start("beads" if beads else "psf file", read, name)
+
     def undo(self) -> None:
         """Go back to the numbers before the last estimate or file."""
         if self._before:
-            camera, sigma, sources = self._before.pop()
+            camera, psf, sources = self._before.pop()
             self._sources = sources
-            self._restore.camera, self._restore.psf_sigma = camera, sigma
+            self._restore.camera, self._restore.psf = camera, psf
             self.changed.emit()
 
     def _image(self) -> ImageChoice:
@@ -167,17 +185,16 @@ class Acquisition:
 
     def _take(self, what: Subject, name: str, found: Estimate) -> None:
         restore = self._restore
-        self._before.append((restore.camera, restore.psf_sigma, dict(self._sources)))
+        self._before.append((restore.camera, restore.psf, dict(self._sources)))
         if found.camera is not None:
             words = f"from {name}" if what == "camera file" else f"estimated from {name}"
             interval = found.camera.gain_interval
             self._sources["camera"] = _Source(found.camera, words, interval, found.notes)
             restore.camera = found.camera
-        if found.psf_sigma is not None:
-            self._sources["psf_sigma"] = _Source(
-                found.psf_sigma, f"estimated from {name}", found.psf_interval, found.notes
-            )
-            restore.psf_sigma = found.psf_sigma
+        if found.psf is not None:
+            words = f"from {name}" if what == "psf file" else f"estimated from {name}"
+            self._sources["psf"] = _Source(found.psf, words, found.psf_interval, found.notes)
+            restore.psf = found.psf
 
     def _source(self, part: Part) -> _Source | None:
         source = self._sources.get(part)

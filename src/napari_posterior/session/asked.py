@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_posterior.errors import InputError, PosteriorError
+from napari_posterior.session.problems import find_model
 from napari_posterior.session.progress import ENDED
+from napari_posterior.session.submission import key_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_posterior.session.models import RunEntry, SessionState
 
-__all__ = ["LastAsked"]
+__all__ = ["LastAsked", "is_going_on"]
 
 
 class LastAsked:
@@ -129,3 +131,16 @@ class LastAsked:
         self._awaited = ()
         while self._cuts:
             self._cuts.pop()()
+
+
+def is_going_on(state: SessionState, sampler: str) -> bool:
+    """Say whether the run of this sampler, with all that is chosen, is drawn or waits already."""
+    restore = state.restore
+    image, model = restore.image, find_model(restore)
+    found = None if model is None else model.sampler(sampler)
+    if image is None or model is None or found is None or restore.problems:
+        return False
+    key = key_of_run(restore, image, model, found)
+    return any(
+        one.job is not None and one.state not in ENDED and one.job.key == key for one in state.runs
+    )

@@ -6,22 +6,27 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_posterior.bundles.card import FlowMapConfig, SolverConfig
+from napari_posterior.bundles.card import TEACHER, FlowMapConfig, SolverConfig
 from napari_posterior.bundles.catalogue import entries, find_model
+from napari_posterior.bundles.corrected import describe_corrected
 from napari_posterior.bundles.info import MAX_STEPS, describe, either
 from napari_posterior.bundles.parts import by_sampler, read_parts
 from napari_posterior.bundles.reading import read_card
 from napari_posterior.errors import PosteriorError
 from napari_posterior.sampling.solvers import get_solver
+from napari_posterior.session.progress import count_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from pathlib import Path
 
     from napari_posterior.bundles.card import ModelCard
     from napari_posterior.bundles.catalogue import Entry
     from napari_posterior.bundles.info import SamplerInfo
     from napari_posterior.bundles.parts import PartFiles
+    from napari_posterior.runs.run import Run
+    from napari_posterior.sampling.corrections import Correction
 
 __all__ = [
     "DeviceChoice",
@@ -30,6 +35,7 @@ __all__ = [
     "StepControl",
     "find_devices",
     "label_of",
+    "label_of_run",
     "read_model",
     "read_models",
 ]
@@ -75,20 +81,46 @@ class SamplerChoice:
     role: str
     steps: StepControl
     _part: PartFiles = field(repr=False)
+    _teacher: PartFiles = field(repr=False)
 
-    def info(self, steps: int | None = None, precision: str = "float32") -> SamplerInfo:
-        """Say what the sampler is with these steps.
+    def info(
+        self,
+        steps: int | None = None,
+        precision: str = "float32",
+        *,
+        correction: Correction | None = None,
+    ) -> SamplerInfo:
+        """Say what the sampler is with these steps, and this correction by its teacher.
 
         Raises
         ------
         InputError
-            If it cannot take them.
+            If it cannot take them, or be corrected so.
         """
-        return describe(self._part, steps=steps, precision=precision)
+        if correction is None:
+            return describe(self._part, steps=steps, precision=precision)
+        return describe_corrected(
+            self._part, self._teacher, correction, steps=steps, precision=precision
+        )
 
-    def label(self, steps: int | None = None) -> str:
-        """Words for a list of runs: ``"teacher-8"``, ``"kd-1"``."""
-        return label_of(self.info(steps))
+    def label(self, steps: int | None = None, *, correction: Correction | None = None) -> str:
+        """Words for a list of runs: ``"teacher-8"``, ``"kd-1 + refine"``."""
+        return label_of(self.info(steps, correction=correction), correction)
+
+    def calls_words(self, steps: int | None = None, *, correction: Correction | None = None) -> str:
+        """Words beside the steps: ``"Heun solver, 15 calls"``, ``"1 call"``.
+
+        Raises
+        ------
+        InputError
+            If it cannot take these steps, or be corrected so.
+        """
+        info = self.info(steps, correction=correction)
+        solver = ""
+        if info.role == "teacher":
+            title = get_solver(info.solver, info.eta).title.removeprefix("DPM-Solver++")
+            solver = f"{title.replace('(', '').replace(')', '')} solver"
+        return ", ".join(filter(None, (solver, count_of(info.nfe, "call"))))
 
 
 @dataclass(frozen=True)
@@ -141,11 +173,32 @@ class DeviceChoice:
     words: str
 
 
-def label_of(info: SamplerInfo) -> str:
-    """Words for a sampler in a list of runs: ``"teacher-8"``, ``"kd-1"``."""
-    if info.role == "point":
-        return f"{info.name}, point estimate"
-    return f"{info.name}-{info.steps}"
+def label_of(info: SamplerInfo, correction: Correction | None = None) -> str:
+    """Words for a sampler in a list of runs: ``"teacher-8"``, ``"kd-1 + refine"``."""
+    return _label(info.name, info.role, info.steps, correction)
+
+
+def label_of_run(run: Run, *, beside: Iterable[str] = ()) -> str:
+    """Words for a run that was opened, as for one that is drawn.
+
+    Parameters
+    ----------
+    run : Run
+        What was opened.
+    beside : iterable of str
+        Names of the images that other runs are of; where there is another one, the label ends with
+        the image: ``"kd-1, nuclei"``.
+    """
+    asked = run.request
+    words = _label(asked.sampler, asked.role, asked.steps, asked.correction)
+    return f"{words}, {asked.image.name}" if set(beside) - {asked.image.name} else words
+
+
+def _label(name: str, role: str, steps: int, correction: Correction | None) -> str:
+    if role == "point":
+        return f"{name}, point estimate"
+    corrected = "" if correction is None else f" + {correction.name}"
+    return f"{name}-{steps}{corrected}"
 
 
 def read_models() -> tuple[ModelChoice, ...]:
@@ -213,9 +266,10 @@ def _read(entry: Entry) -> ModelChoice:
 
 
 def _read_samplers(folder: Path, card: ModelCard) -> tuple[SamplerChoice, ...]:
+    parts = by_sampler(read_parts(folder, card))
     return tuple(
-        SamplerChoice(part.name, part.role, _step_control(part), part)
-        for part in by_sampler(read_parts(folder, card)).values()
+        SamplerChoice(part.name, part.role, _step_control(part), part, parts[TEACHER])
+        for part in parts.values()
     )
 
 

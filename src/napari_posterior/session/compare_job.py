@@ -98,7 +98,7 @@ class CompareJob(ThreadedJob["Report"]):
             _place(student),
             measured,
             None if tolerances is None else repr(tolerances),
-            None if declared is None else (declared.truth, declared.regions),
+            None if declared is None else (declared.truth, declared.regions, declared.marks),
             None if truth is None or declared is not None else id(truth),
             tuple(one.experiment.name for one in experiments),
         )

@@ -46,7 +46,9 @@ class DrawMore(Protocol):
 def declared_now(state: CompareState) -> Declared:
     """Return what would be declared if the runs were compared now."""
     given = tuple(sorted(state.tolerances.items(), key=lambda one: one[0]))
-    return Declared(state.question, state.statistics, given, state.truth, state.regions)
+    layers = state.truth, state.regions
+    marks = tuple(None if one is None else one.mark() for one in layers)
+    return Declared(state.question, state.statistics, given, *layers, marks)
 
 
 class Comparing:
@@ -234,6 +236,7 @@ class Comparing:
         if state.job is not job:
             return  # another comparison was asked for since
         ended = isinstance(event, Finished | Cancelled | Failed)
+        told = False
         try:
             if isinstance(event, Finished) and job.report is not None:
                 # first: who hears of the report asks for these
@@ -242,10 +245,17 @@ class Comparing:
                 state.next_look = _next_look(job.report)
                 state.report = job.report
                 if self._layers is not None and job.gathered is not None:
-                    self._layers.show_comparison(teacher, student, job.gathered)
+                    tell = partial(self._tell_end, job)
+                    self._layers.show_comparison(teacher, student, job.gathered, tell)
+                    told = True
         finally:
-            if ended or job.state not in ENDED:
+            if not told and (ended or job.state not in ENDED):
                 state.state, state.progress = job.state, job.progress
+
+    def _tell_end(self, job: CompareJob) -> None:
+        """Say that a comparison is over: last, so that who sees the end finds its layers."""
+        if self._state.job is job:
+            self._state.state, self._state.progress = job.state, job.progress
 
     def _follow_experiment(
         self, job: ExperimentJob, teacher: RunEntry, student: RunEntry, event: Event

@@ -27,11 +27,14 @@ class LayerChoice:
     take : callable
         From the teacher's run to what is compared, or to a function without arguments that
         returns it. It is called in the main thread, that function in the thread of the job.
+    mark : callable
+        Equal as long as nothing was changed in it; called in the main thread.
     """
 
     name: str
     key: Hashable
     take: Callable[[Run], Any] = field(compare=False, repr=False)
+    mark: Callable[[], Hashable] = field(default=lambda: None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Declared:
         Limits by id where they are not the defaults.
     truth, regions : LayerChoice or None
         Known object and regions.
+    marks : tuple
+        What told their content from others at that time.
     """
 
     question: str
@@ -55,6 +60,7 @@ class Declared:
     tolerances: tuple[tuple[str, Any], ...]
     truth: LayerChoice | None = None
     regions: LayerChoice | None = None
+    marks: tuple[Hashable, ...] = ()
 
 
 def name_of(entry: RunEntry | None, role: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_posterior.session.correction_choice import info_of, problem_of_correction
 from napari_posterior.session.cost import Cost, PairCost, estimate_cost
-from napari_posterior.session.problems import find_model, problems_of
-from napari_posterior.session.submission import chosen_steps, samples_of, student_of
+from napari_posterior.session.problems import find_model, problems_of, sentence_of
+from napari_posterior.session.submission import samples_of, student_of
 
 if TYPE_CHECKING:
     from napari_posterior.session.choices import ModelChoice, SamplerChoice
@@ -57,6 +58,7 @@ class Consequences:
             restore.step_control = control
             if control is not None and restore.steps not in control.values:
                 restore.steps = None
+        restore.correction_problem = sentence_of(problem_of_correction(restore, model))
         restore.problems = problems_of(restore)
         ready = restore.image is not None and not restore.problems
         restore.cost = self._cost(sampler) if ready and sampler is not None else None
@@ -66,7 +68,7 @@ class Consequences:
         restore = self._restore
         name = student_of(restore, model)
         teacher, student = model.sampler("teacher"), model.sampler(name or "")
-        if name is None or teacher is None or student is None:
+        if name is None or teacher is None or student is None or restore.correction_problem:
             return None
         first, second = self._cost(teacher), self._cost(student)
         return None if first is None or second is None else PairCost(name, first, second)
@@ -76,7 +78,7 @@ class Consequences:
         if restore.image is None:
             return None
         return estimate_cost(
-            sampler.info(chosen_steps(restore, sampler)),
+            info_of(restore, sampler),
             samples=samples_of(restore, sampler),
             shape=restore.image.shape,
             model=restore.model,

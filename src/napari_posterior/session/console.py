@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +16,21 @@ from napari_posterior.errors import InputError
 from napari_posterior.physics.camera import Camera
 from napari_posterior.physics.psf import Psf
 from napari_posterior.runs.request import check_samples, check_seed
+from napari_posterior.sampling.corrections import read_correction
 from napari_posterior.session.choices import label_of, read_model
 from napari_posterior.session.models import ImageChoice
 from napari_posterior.session.restore_job import RestoreJob
-from napari_posterior.session.submission import Submission, key_of
+from napari_posterior.session.submission import Submission, key_of, read_once, sampler_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from napari_posterior.bundles.bundle import Bundle
     from napari_posterior.bundles.info import SamplerInfo
-    from napari_posterior.session.choices import ModelChoice, SamplerChoice
+    from napari_posterior.session.choices import ModelChoice
     from napari_posterior.session.models import RestoreState
 
-__all__ = ["choose_student", "sampler_of", "submit_typed"]
+__all__ = ["choose_student", "submit_typed", "submit_typed_pair"]
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -84,7 +85,7 @@ def submit_typed(
             raise InputError(image.problem)
         image_key = key_of(restore, image) if image_key is None else image_key
         source, key = image.read, (image_key, str(chosen), settings)
-    words = label or label_of(info)
+    words = label or label_of(info, settings.correction)
     job = RestoreJob(
         source,
         chosen,
@@ -126,19 +127,52 @@ def choose_student(
     return name
 
 
-def sampler_of(model: ModelChoice, name: str) -> SamplerChoice:
-    """Return the sampler of a model.
+def submit_typed_pair(
+    restore: RestoreState,
+    image: Any,
+    *,
+    model: str | os.PathLike[str] | Bundle | None,
+    student: str | None,
+    steps: int | None,
+    image_key: Hashable,
+    options: Mapping[str, Any],
+    hooks: Mapping[str, Any],
+) -> tuple[Submission, Submission]:
+    """Make the jobs of a teacher and a student of what was typed; the image is read once.
+
+    Parameters
+    ----------
+    restore, image, model, image_key, options, hooks
+        As of `submit_typed`; a correction is that of the student.
+    student : str, optional
+        By default the one that is chosen, else the first of the model.
+    steps : int, optional
+        Of the teacher; the student takes those that it states.
 
     Raises
     ------
-    InputError
-        If it has none of this name.
+    InputError, ModelError
+        As `submit_typed` does, and if the model has no student, or none of this name.
     """
-    found = model.sampler(name)
-    if found is None:
-        names = ", ".join(one.name for one in model.samplers)
-        raise InputError(f"{model.name} has no sampler {name!r}; choose one of: {names}")
-    return found
+    if "sampler" in options:
+        raise InputError("a pair is teacher and student; name the student by `student`")
+    shared: dict[str, Any] = {
+        "model": model,
+        "label": None,
+        "image_key": image_key,
+        "hooks": hooks,
+    }
+    name = choose_student(restore, model, student)
+    source = image
+    if isinstance(image, ImageChoice):
+        source = replace(image, read=read_once(image.read))
+    elif callable(image) and not hasattr(image, "data"):
+        source = read_once(image)
+    of_teacher = {**options, "sampler": "teacher", "steps": steps, "correction": None}
+    of_student = {**options, "sampler": name}
+    teacher = submit_typed(restore, source, options=of_teacher, **shared)
+    after = submit_typed(restore, source, options=of_student, partner=teacher.job, **shared)
+    return teacher, after
 
 
 def _settings_of(options: Mapping[str, Any]) -> Settings:
@@ -146,7 +180,7 @@ def _settings_of(options: Mapping[str, Any]) -> Settings:
     for name in options:
         if name not in known:
             raise InputError(f"there is no option {name!r}; choose from {', '.join(known)}")
-    settings = Settings(**options)
+    settings = Settings(**{**options, "correction": read_correction(options.get("correction"))})
     if settings.samples is not None:
         check_samples(settings.samples)
     check_seed(settings.seed)
@@ -181,11 +215,17 @@ def _info_of(
 ) -> SamplerInfo:
     """Say what the sampler is with these settings; refuse what it cannot take."""
     if not isinstance(model, str | os.PathLike):
-        return model.info(settings.sampler, steps=settings.steps, precision=settings.precision)
+        return model.info(
+            settings.sampler,
+            steps=settings.steps,
+            precision=settings.precision,
+            correction=settings.correction,
+        )
     known = _known(restore, model)
     if known.problem:
         raise InputError(known.problem)
-    return sampler_of(known, settings.sampler).info(settings.steps, settings.precision)
+    sampler = sampler_of(known, settings.sampler)
+    return sampler.info(settings.steps, settings.precision, correction=settings.correction)
 
 
 def _known(restore: RestoreState, model: str | os.PathLike[str]) -> ModelChoice:

@@ -6,18 +6,19 @@ queue delivers events there.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior.errors import InputError, RunError
 from napari_posterior.session.acquisition import Acquisition
 from napari_posterior.session.aside import Aside, at_once
-from napari_posterior.session.asked import LastAsked
+from napari_posterior.session.asked import LastAsked, is_going_on
+from napari_posterior.session.choices import label_of_run
 from napari_posterior.session.compare_job import ANALYSIS
 from napari_posterior.session.comparing import Comparing
 from napari_posterior.session.consequences import Consequences
-from napari_posterior.session.console import choose_student, sampler_of, submit_typed
+from napari_posterior.session.console import choose_student, submit_typed, submit_typed_pair
+from napari_posterior.session.correcting import Correcting
 from napari_posterior.session.cost import Rates
 from napari_posterior.session.following import RunFollower
 from napari_posterior.session.history import History
@@ -25,9 +26,12 @@ from napari_posterior.session.inspecting import Inspecting
 from napari_posterior.session.layer_side import LayerSide
 from napari_posterior.session.models import ImageChoice, RunEntry, SessionState
 from napari_posterior.session.problems import find_model
-from napari_posterior.session.progress import ENDED
 from napari_posterior.session.queue import JobQueue
-from napari_posterior.session.submission import key_of_run, read_once, submit_choice
+from napari_posterior.session.submission import (
+    sampler_of,
+    submit_choice,
+    submit_pair,
+)
 
 if TYPE_CHECKING:
     import os
@@ -72,6 +76,8 @@ class Controller:
         What can be done with the two runs that are chosen for a comparison.
     inspecting : Inspecting
         What is looked at: a pixel or a punctum.
+    correcting : Correcting
+        Estimates the teacher from few of its samples and many of a student.
     """
 
     def __init__(
@@ -103,19 +109,18 @@ class Controller:
             draw_more=self.history.draw_more,
         )
         self.asked = LastAsked(self.state, self.compare, grow=self.history.draw_more)
+        self.correcting = Correcting(
+            self.state,
+            queue=self.queue,
+            rates=rates,
+            layers=layers,
+            draw_pair=self.run_pair,
+            aside=aside,
+        )
 
     def is_going_on(self, sampler: str) -> bool:
         """Whether the run of this sampler, with all that is chosen, is drawn or waits already."""
-        restore = self.state.restore
-        image, model = restore.image, find_model(restore)
-        found = None if model is None else model.sampler(sampler)
-        if image is None or model is None or found is None or restore.problems:
-            return False
-        key = key_of_run(restore, image, model, found)
-        return any(
-            one.job is not None and one.state not in ENDED and one.job.key == key
-            for one in self.state.runs
-        )
+        return is_going_on(self.state, sampler)
 
     def set_models(self, models: tuple[ModelChoice, ...]) -> None:
         """Take the models that there are; choose the first where the chosen one is not there."""
@@ -151,7 +156,11 @@ class Controller:
         return entry
 
     def run_pair(
-        self, student: str | None = None, *, then_compare: bool = False
+        self,
+        student: str | None = None,
+        *,
+        then_compare: bool = False,
+        samples: tuple[int, int] | None = None,
     ) -> tuple[RunEntry, RunEntry]:
         """Draw the teacher, then a student, from the same noise and with the same camera.
 
@@ -163,6 +172,9 @@ class Controller:
             By default the student that is chosen, else the first of the model.
         then_compare : bool
             Compare the two as soon as both have been drawn.
+        samples : tuple of int, optional
+            Of teacher and student, without the correction that is chosen; by default as many of
+            each as are chosen.
 
         Raises
         ------
@@ -171,14 +183,17 @@ class Controller:
         """
         image, model = self._ready()
         restore = self.state.restore
-        name = choose_student(restore, None, student)
-        first, second = sampler_of(model, "teacher"), sampler_of(model, name)
-        options: dict[str, Any] = {"read": read_once(image.read), "hooks": self._runs.hooks}
-        teacher = submit_choice(restore, image, model, first, **options)
-        after = submit_choice(restore, image, model, second, partner=teacher.job, **options)
-        pair = self._add_pair(teacher, after)
+        found = sampler_of(model, choose_student(restore, None, student))
+        hooks = self._runs.hooks
+        pair = self._add_pair(
+            *submit_pair(restore, image, model, found, samples=samples, hooks=hooks)
+        )
         self.asked.note(*pair, then_compare=then_compare)
         return pair
+
+    def run_corrected(self) -> tuple[RunEntry, RunEntry]:
+        """Draw what `state.corrected` plans, then correct it; see `Correcting.run`."""
+        return self.correcting.run()
 
     def more_samples(self, count: int | None = None) -> tuple[RunEntry, ...]:
         """Draw more samples of the last run, or of both runs of the last pair.
@@ -198,6 +213,7 @@ class Controller:
     def look_again(self) -> None:
         """Work out again what follows from the settings, as after a new rate."""
         self._consequences.work_out()
+        self.correcting.work_out()
 
     def restore(
         self,
@@ -268,25 +284,16 @@ class Controller:
         InputError, ModelError, RunError
             As `restore` does, and if the model has no student, or none of this name.
         """
-        if "sampler" in options:
-            raise InputError("a pair is teacher and student; name the student by `student`")
-        restore = self.state.restore
-        shared: dict[str, Any] = {
-            "model": model,
-            "label": None,
-            "image_key": image_key,
-            "hooks": self._runs.hooks,
-        }
-        name = choose_student(restore, model, student)
-        source = image
-        if isinstance(image, ImageChoice):
-            source = replace(image, read=read_once(image.read))
-        elif callable(image) and not hasattr(image, "data"):
-            source = read_once(image)
-        of_teacher = {**options, "sampler": "teacher", "steps": steps}
-        of_student = {**options, "sampler": name}
-        teacher = submit_typed(restore, source, options=of_teacher, **shared)
-        after = submit_typed(restore, source, options=of_student, partner=teacher.job, **shared)
+        teacher, after = submit_typed_pair(
+            self.state.restore,
+            image,
+            model=model,
+            student=student,
+            steps=steps,
+            image_key=image_key,
+            options=options,
+            hooks=self._runs.hooks,
+        )
         self._add_pair(teacher, after)
         return teacher.job, after.job
 
@@ -295,7 +302,7 @@ class Controller:
         self._asked += 1
         entry = RunEntry(
             number=self._asked,
-            label=run.request.label,
+            label=label_of_run(run, beside=self.state.image_names),
             role=run.role,
             image_key=run.request.image.sha256 if image_key is None else image_key,
             samples=len(run),
@@ -345,11 +352,13 @@ class Controller:
         """Take the snapshots of all jobs into the state; for a timer, between two events."""
         self._runs.refresh()
         self.comparing.refresh()
+        self.correcting.refresh()
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """End with the viewer: cancel all jobs and wait; return whether all have ended."""
         self._runs.let_go()
         self.comparing.let_go()
+        self.correcting.let_go()
         self._consequences.let_go()
         self.asked.let_go()
         self.history.close()
@@ -373,15 +382,7 @@ class Controller:
 
     def _add(self, made: Submission, *, after: RestoreJob | None = None) -> RunEntry:
         """Put a run on the list, and its job into the queue."""
-        entry = RunEntry(
-            number=self._asked + 1,
-            label=made.label,
-            role=made.role,
-            image_key=made.image_key,
-            samples=made.samples,
-            job=made.job,
-            state="waiting",
-        )
+        entry = made.entry(self._asked + 1)
         # On the list before its first event, which may come at once and in another thread.
         self.state.runs.append(entry)
         try:
@@ -394,4 +395,4 @@ class Controller:
 
     def _on_end_of_run(self) -> None:
         self.comparing.check()
-        self._consequences.work_out()
+        self.look_again()

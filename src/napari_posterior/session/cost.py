@@ -12,7 +12,7 @@ from napari_posterior.session.progress import count_of
 if TYPE_CHECKING:
     from napari_posterior.bundles.info import SamplerInfo
 
-__all__ = ["Cost", "PairCost", "Rates", "estimate_cost"]
+__all__ = ["Cost", "PairCost", "Rates", "estimate_cost", "size_words"]
 
 _BYTES = 4  # of a float32
 
@@ -43,7 +43,7 @@ class Cost:
         else:
             time = f"about {duration(self.seconds)}"
         per_sample = f"{count_of(self.calls_per_sample, 'call')} a sample"
-        return f"{per_sample}, {time}, {_size(self.stack_bytes)} of samples"
+        return f"{per_sample}, {time}, {size_words(self.stack_bytes)} of samples"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def estimate_cost(
     )
 
 
-def _size(count: int) -> str:
+def size_words(count: int) -> str:
+    """Write a number of bytes: ``"340 MB"``."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):
         if count >= factor:
             return f"{count / factor:.3g} {unit}"

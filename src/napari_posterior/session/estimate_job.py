@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from napari_posterior.physics.psf import TARGET_SIGMA
+from napari_posterior.errors import InputError
+from napari_posterior.physics.psf import TARGET_SIGMA, Psf
 from napari_posterior.runs.events import Failed, Finished
 from napari_posterior.session.threaded_job import ThreadedJob
 
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
     from napari_posterior.image import Image
     from napari_posterior.physics.camera import Camera
     from napari_posterior.runs.events import Event, TerminalEvent
+    from napari_posterior.session.psf_choice import PsfChoice
 
-__all__ = ["ESTIMATES", "Estimate", "EstimateJob", "Subject"]
+__all__ = ["ESTIMATES", "Estimate", "EstimateJob", "Subject", "read_on_pixels"]
 
-Subject: TypeAlias = Literal["camera", "psf", "camera file"]
+Subject: TypeAlias = Literal["camera", "psf", "camera file", "psf file", "beads"]
 
 ESTIMATES: Final = "estimates"
 """The lane of the jobs that look at an image before it is restored."""
@@ -29,7 +32,10 @@ _DOING: Final = {
     "camera": "looking at the noise of the image",
     "psf": "looking at the small spots of the image",
     "camera file": "reading the camera",
+    "psf file": "reading the PSF",
+    "beads": "averaging the beads",
 }
+_SAME_PIXELS: Final = 0.05
 _MOST_PIXELS: Final = 2**23
 
 
@@ -41,16 +47,16 @@ class Estimate:
     ----------
     camera : Camera or None
         With 95 % intervals where it was estimated.
-    psf_sigma : float or None
-        In pixels.
+    psf : Psf, float or None
+        A float is the sigma of a Gaussian in pixels.
     psf_interval : (float, float) or None
-        95 % interval of `psf_sigma`.
+        95 % interval of that sigma.
     notes : tuple of str
         What the user should know, a sentence each.
     """
 
     camera: Camera | None = None
-    psf_sigma: float | None = None
+    psf: PsfChoice = None
     psf_interval: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
@@ -61,9 +67,11 @@ class EstimateJob(ThreadedJob["Estimate"]):
     Parameters
     ----------
     what : str
-        ``"camera"`` and ``"psf"`` are estimated from an image, ``"camera file"`` is read.
+        ``"camera"`` and ``"psf"`` are estimated from an image, ``"camera file"`` and ``"psf file"``
+        are read, ``"beads"`` are averaged.
     read : callable
-        Called in the thread of the job: returns the image, or what `read_camera` takes.
+        Called in the thread of the job: returns the image, or what `read_camera` or `read_psf`
+        take.
     name : str
         Of the image or file.
     """
@@ -114,7 +122,7 @@ def _psf_of(image: Image) -> Estimate:
     if sigma < TARGET_SIGMA <= high:  # narrower by chance: a PSF below the target is refused
         sigma = TARGET_SIGMA
         notes = (*notes, f"It is taken as {TARGET_SIGMA:g} px, the blur of the restored image.")
-    return Estimate(psf_sigma=sigma, psf_interval=(low, high), notes=notes)
+    return Estimate(psf=sigma, psf_interval=(low, high), notes=notes)
 
 
 def _planes_of(image: Image) -> np.ndarray:
@@ -135,8 +143,63 @@ def _camera_from(source: Any) -> Estimate:
     return Estimate(camera=read_camera(source))
 
 
+def read_on_pixels(source: Any, pixel_um: float | None) -> Image:
+    """Take an image of points, for an image whose pixels are so wide.
+
+    Parameters
+    ----------
+    source : path, array, Image or callable
+        What `as_image` takes, or returns it.
+    pixel_um : float or None
+        Width of a pixel in micrometres; where one of the two does not tell it, all are taken.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has other pixels.
+    """
+    from napari_posterior.image import as_image
+    from napari_posterior.statistics.lengths import in_micrometres
+
+    image = as_image(source() if callable(source) else source)
+    scale, unit = image.geometry.scale, image.geometry.units[-1]
+    own = in_micrometres((scale[-2], scale[-1]), unit)
+    if own and pixel_um and not math.isclose(own[1], pixel_um, rel_tol=_SAME_PIXELS):
+        raise InputError(
+            f"the PSF has pixels of {own[1]:.3g} µm and the image has pixels of {pixel_um:.3g} µm; "
+            "give the PSF on the pixels of the image"
+        )
+    return image
+
+
+def _psf_from(source: Any) -> Estimate:
+    from napari_posterior.physics.psf_files import read_psf
+
+    return Estimate(psf=_of_a_plane(read_psf(source)))
+
+
+def _beads_of(source: Any) -> Estimate:
+    from napari_posterior.physics.psf_files import read_beads
+
+    found = read_beads(source)
+    note = f"The PSF is the mean of {len(found.beads)} beads"
+    note += f"; {len(found.left_out)} more were left out." if found.left_out else "."
+    return Estimate(psf=_of_a_plane(found.psf), notes=(note,))
+
+
+def _of_a_plane(psf: Psf) -> Psf:
+    if psf.ndim == 3:
+        raise InputError(
+            "the PSF is that of a stack, and planes are restored one by one; give the plane of it "
+            "that is in focus"
+        )
+    return psf
+
+
 _FIND: Final[dict[str, Callable[[Any], Estimate]]] = {
     "camera": _camera_of,
     "psf": _psf_of,
     "camera file": _camera_from,
+    "psf file": _psf_from,
+    "beads": _beads_of,
 }

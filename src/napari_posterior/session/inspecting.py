@@ -44,10 +44,11 @@ class RegionReading:
     @property
     def lines(self) -> tuple[str, ...]:
         """A line of each finding: its title and its verdict in words, and what it rests on."""
-        return tuple(
+        told = (
             f"{one.title}: {one.verdict or 'estimate only'}. {one.sentence}"
             for one in self.findings
         )
+        return tuple(f"{line[:1].upper()}{line[1:]}" for line in told)
 
 
 def _same(one: object, other: object) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_posterior.checks.report import Report
     from napari_posterior.runs.run import Run
     from napari_posterior.session.models import RunEntry
@@ -52,8 +54,26 @@ class LayerSide(Protocol):
         """Make what `show_comparison` needs; in the thread of the job."""
         ...
 
-    def show_comparison(self, teacher: RunEntry, student: RunEntry, gathered: Any) -> None:
-        """Show the maps of a comparison."""
+    def show_comparison(
+        self,
+        teacher: RunEntry,
+        student: RunEntry,
+        gathered: Any,
+        then: Callable[[], None] | None = None,
+        /,
+    ) -> None:
+        """Show the maps of a comparison; call `then` when all are there, which may be later on."""
+        ...
+
+    def gather_corrected(self, teacher: Run, student: Run, found: Any) -> Any:
+        """Make the maps that `show_corrected` shows one by one, a tuple; in the thread of the job.
+
+        `found` is what `napari_posterior.correct` returned.
+        """
+        ...
+
+    def show_corrected(self, one: Any) -> None:
+        """Show one of the maps of a corrected estimate."""
         ...
 
     def refresh(self) -> None:

@@ -13,6 +13,7 @@ from napari_posterior.errors import InputError, ModelError, RunError
 from napari_posterior.runs.events import Failed, Finished
 from napari_posterior.runs.faults import explain
 from napari_posterior.session.compare_job import ANALYSIS
+from napari_posterior.session.estimate_job import ESTIMATES
 from napari_posterior.session.model_rows import ModelRow, needed_models, read_rows
 from napari_posterior.session.problems import sentence_of
 from napari_posterior.session.verify_job import VerifyJob
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_posterior.bundles.unloading import Unloaded
     from napari_posterior.runs.events import Event
     from napari_posterior.session.aside import Aside
     from napari_posterior.session.controller import Controller
@@ -148,21 +150,20 @@ class ModelFiles:
         return job
 
     def unload(self) -> None:
-        """Give back the memory that models took.
+        """Let go of the networks that are kept in memory, and give back what torch keeps of GPUs.
 
         Raises
         ------
         RunError
-            If a run is being drawn, or something else is being done with models.
+            If a run is being drawn, a model is looked at, or something else is being done with
+            models.
         """
         self._stop_if_drawing()
 
-        def freed(given: int) -> None:
-            told = "no model is kept in memory between runs"
-            more = f"; {given / 1e6:.0f} MB of GPU memory were given back" if given else ""
-            self._end(f"Nothing is loaded: {told}{more}.", look=False)
+        def freed(found: Unloaded | None) -> None:
+            self._end(_freed_words(found), look=False)
 
-        self._do("giving back memory", _give_back, freed)
+        self._do("giving back memory", _unload, freed)
 
     def _do(self, title: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         if self.busy:
@@ -199,13 +200,29 @@ class ModelFiles:
         self.changed.emit()
 
     def _stop_if_drawing(self) -> None:
-        if any(job.lane != ANALYSIS for job in self._controller.queue.jobs):
+        jobs = self._controller.queue.jobs
+        if any(job.lane not in (ANALYSIS, ESTIMATES) for job in jobs):
             raise RunError("a run is being drawn with a model; wait for it, or stop it first")
+        if any(isinstance(job, VerifyJob) for job in jobs):
+            raise RunError("a model is being looked at; wait for it, or stop it first")
 
 
-def _give_back() -> int:
+def _unload() -> Unloaded | None:
     if "torch" not in sys.modules:
-        return 0
-    from napari_posterior.bundles.memory import give_back
+        return None
+    from napari_posterior.bundles.unloading import unload_models
 
-    return give_back()
+    return unload_models()
+
+
+def _freed_words(found: Unloaded | None) -> str:
+    gpu = 0 if found is None else found.device_bytes
+    told = f"{gpu / 1e6:.3g} MB of GPU memory were given back" if gpu else ""
+    if found is None or not found.models:
+        nothing = "Nothing is loaded: no model is kept in memory between runs"
+        return f"{nothing}{'; ' if told else ''}{told}."
+    verb = "was" if len(found.models) == 1 else "were"
+    size = f"its networks took {found.network_bytes / 1e6:.3g} MB of memory"
+    size = size if verb == "was" else size.replace("its", "their", 1)
+    parts = [f"{', '.join(found.models)} {verb} unloaded: {size}", told]
+    return f"{'; '.join(filter(None, parts))}."

@@ -15,6 +15,7 @@ from psygnal.containers import EventedList
 
 from napari_posterior.api.settings import DEFAULT_SAMPLES
 from napari_posterior.session.choices import DeviceChoice, ModelChoice, StepControl
+from napari_posterior.session.corrected_state import CorrectedState
 from napari_posterior.session.progress import JobState, Progress
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from napari_posterior.image import Image
     from napari_posterior.physics.camera import Camera
     from napari_posterior.runs.run import Run
+    from napari_posterior.sampling.corrections import Correction
     from napari_posterior.session.compare_job import CompareJob
     from napari_posterior.session.comparison_choices import Declared, LayerChoice
     from napari_posterior.session.cost import Cost, PairCost
     from napari_posterior.session.experiment_job import ExperimentJob
+    from napari_posterior.session.psf_choice import PsfChoice
     from napari_posterior.session.restore_job import RestoreJob
     from napari_posterior.session.statistic_choices import StatisticChoice
     from napari_posterior.session.watch import SampleValues
@@ -65,6 +68,8 @@ class ImageChoice:
         Why it cannot be restored; empty if it can.
     axes : str
         Names of the axes as they are taken: ``"TZYX"``; empty where it is not known.
+    pixel_um : float or None
+        Width of a pixel in micrometres; None where it is not known.
     """
 
     name: str
@@ -74,6 +79,7 @@ class ImageChoice:
     read: Callable[[], Image] = field(compare=False, repr=False)
     problem: str = ""
     axes: str = ""
+    pixel_um: float | None = None
 
 
 @dataclass
@@ -90,8 +96,9 @@ class RestoreState:
         ``"whole"``, ``"plane"`` or ``"shape"``: which part of the layer `image` stands for.
     camera : Camera or None
         None: estimated from the image.
-    psf_sigma : float or None
-        In pixels; None: that of the restored image, so that it is denoised only.
+    psf : Psf, float or None
+        A float is the sigma of a Gaussian in pixels, as it was typed: `problems` says where it
+        cannot be. None: that of the restored image, so that it is denoised only.
     background : float
         Camera-side constant in photoelectrons per pixel.
     model, sampler : str
@@ -106,6 +113,8 @@ class RestoreState:
         Axes that the user gave for layers whose labels are missing or wrong, by layer.
     student : str or None
         Which student is drawn beside the teacher; None: the one that is chosen, else the first.
+    correction : HandOver, Refine, Guided or None
+        How the teacher corrects the student; the teacher's own samples are never corrected.
     then_compare : bool
         Whether teacher and student, drawn from a window, are compared as soon as both are there.
     live_preview : bool
@@ -122,6 +131,9 @@ class RestoreState:
         Of the run as it is set; None where something is missing.
     pair_cost : PairCost or None
         Of the teacher and of the student beside it; None where something is missing.
+    correction_problem : str
+        Why the student cannot be corrected so, in one sentence; empty if it can, or is not. The
+        teacher alone can be drawn all the same.
     outlook : tuple of str
         What of the image lies outside the range that the model was trained on, one sentence each;
         worked out beside the window, a moment later.
@@ -132,7 +144,7 @@ class RestoreState:
     image: ImageChoice | None = None
     region: Region = "whole"
     camera: Camera | None = None
-    psf_sigma: float | None = None
+    psf: PsfChoice = None
     background: float = 0.0
     model: str = "fluo2d"
     sampler: str = "teacher"
@@ -142,6 +154,7 @@ class RestoreState:
     device: str = "auto"
     axes: dict[Hashable, str] = field(default_factory=dict)
     student: str | None = None
+    correction: Correction | None = None
     then_compare: bool = True
     live_preview: bool = True
     preview_seconds: float = 0.0
@@ -153,6 +166,7 @@ class RestoreState:
     step_control: StepControl | None = None
     cost: Cost | None = None
     pair_cost: PairCost | None = None
+    correction_problem: str = ""
     outlook: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -304,9 +318,19 @@ class SessionState:
         Newest last.
     compare : CompareState
         What is compared.
+    corrected : CorrectedState
+        What is estimated from runs of teacher and student together.
     """
 
     def __init__(self) -> None:
         self.restore = RestoreState()
         self.runs: EventedList[RunEntry] = EventedList()
         self.compare = CompareState()
+        self.corrected = CorrectedState()
+
+    @property
+    def image_names(self) -> frozenset[str]:
+        """Names of the images that are there: the one that is chosen, and those of the runs."""
+        chosen = self.restore.image
+        names = {one.run.request.image.name for one in self.runs if one.run is not None}
+        return frozenset(names if chosen is None else {*names, chosen.name})

@@ -43,6 +43,8 @@ def use_of(state: SessionState, entry: RunEntry) -> str:
     compare = state.compare
     if compare.job is not None and compare.state not in ENDED and _reads(compare.job, entry):
         return f"{entry.title} is being compared; stop the comparison first, or wait for it"
+    if state.corrected.uses(entry):
+        return f"{entry.title} is being corrected; stop that first, or wait for it"
     return ""
 
 

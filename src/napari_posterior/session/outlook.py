@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_posterior.session.problems import find_model
 from napari_posterior.session.progress import ENDED
+from napari_posterior.session.psf_choice import as_psf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -52,7 +53,7 @@ class LookAhead:
         self._looked: Hashable = None
         self._timed: set[tuple[str, str]] = set()
         events = state.restore.events
-        for signal in (events.image, events.camera, events.psf_sigma, events.background):
+        for signal in (events.image, events.camera, events.psf, events.background):
             signal.connect(self._on_setting)
         for signal in (events.model, events.device):
             signal.connect(self._on_setting)
@@ -84,7 +85,7 @@ class LookAhead:
         image, model = restore.image, find_model(restore)
         if image is None or image.problem or restore.problems or model is None:
             return None
-        known = restore.camera, restore.psf_sigma, restore.background
+        known = restore.camera, restore.psf, restore.background
         return image.key, image.axes, model.name, *known
 
     def _on_setting(self, *_: object) -> None:
@@ -101,7 +102,7 @@ class LookAhead:
             restore.image.read,
             restore.model,
             camera=restore.camera,
-            psf_sigma=restore.psf_sigma,
+            psf=as_psf(restore.psf),
             background=restore.background,
         )
         self._start("looking at the image", work, partial(self._take_range, self._looked))

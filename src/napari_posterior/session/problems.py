@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from napari_posterior.errors import PosteriorError
-from napari_posterior.physics.psf import Psf
 from napari_posterior.runs.request import check_samples
+from napari_posterior.session.correction_choice import info_of
 from napari_posterior.session.progress import ENDED
+from napari_posterior.session.psf_choice import as_psf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,13 +86,24 @@ def _problems(state: RestoreState) -> Iterator[str]:
     yield from _refusal(lambda: check_samples(state.samples))
     if not 0 <= state.seed < _MOST_SEEDS:
         yield f"the seed is {state.seed}; give 0 or a larger whole number"
-    if (sigma := state.psf_sigma) is not None:
-        yield from _refusal(lambda: Psf(sigma))
+    yield from _refusal(lambda: _check_acquisition(state))
     if not (math.isfinite(state.background) and state.background >= 0):
         yield f"the background is {state.background}; give photoelectrons per pixel, 0 or more"
     for device in state.devices:
         if device.name == state.device and not device.available:
             yield f"the device {device.name!r} cannot be used ({device.words}); choose another"
+
+
+def _check_acquisition(state: RestoreState) -> None:
+    """Refuse a PSF that cannot be, and camera maps or a PSF that the image is no place for."""
+    psf = as_psf(state.psf)
+    if state.image is None or len(state.image.shape) < 2:
+        return
+    plane = state.image.shape[-2:]
+    if psf is not None:
+        psf.check_fits(plane)
+    if state.camera is not None and state.region != "shape":  # of a part, the maps are cut too
+        state.camera.check_fits(plane)
 
 
 def _about_the_model(state: RestoreState) -> Iterator[str]:
@@ -110,8 +122,8 @@ def _about_the_model(state: RestoreState) -> Iterator[str]:
     if sampler is None:
         names = ", ".join(one.name for one in model.samplers)
         yield f"{model.name} has no sampler {state.sampler!r}; choose one of: {names}"
-    elif sampler.steps.enabled:
-        yield from _refusal(lambda: sampler.info(state.steps))
+    else:
+        yield from _refusal(lambda: info_of(state, sampler))
 
 
 def _refusal(check: Callable[[], object]) -> Iterator[str]:

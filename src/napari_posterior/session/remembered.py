@@ -1,4 +1,4 @@
-"""Settings that outlive a session: choices, never image, seed, camera or region."""
+"""Settings that outlive a session: choices and tolerances, never image, seed, camera or region."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psygnal import Signal
 
+from napari_posterior.errors import InputError
 from napari_posterior.runs.request import MAX_SAMPLES
+from napari_posterior.sampling.corrections import (
+    Correction,
+    correction_from_record,
+    correction_to_record,
+)
+from napari_posterior.session.kept_tolerances import read_tolerances, write_tolerances
 from napari_posterior.session.models import CompareState, RestoreState
 
 if TYPE_CHECKING:
@@ -27,8 +34,9 @@ _LOG = logging.getLogger(__name__)
 SETTINGS_VARIABLE: Final = "NAPARI_POSTERIOR_SETTINGS"
 """Environment variable with the file that settings are kept in; empty: nothing is kept."""
 
-_RESTORE: Final = ("model", "sampler", "student", "samples", "device", "then_compare")
+_RESTORE: Final = ("model", "sampler", "student", "samples", "device", "then_compare", "correction")
 _COMPARE: Final = ("statistics", "question")
+_TOLERANCES: Final = "tolerances"
 _DISMISSED: Final = "dismissed"
 
 
@@ -106,6 +114,10 @@ class Remembered:
         for name, value in self._usable(told):
             place = self._state.restore if name in _RESTORE else self._state.compare
             setattr(place, name, value)
+        compare = self._state.compare
+        kept = read_tolerances(told.get(_TOLERANCES), compare.question, compare.statistics)
+        if kept and not compare.tolerances:  # what a script has set meanwhile stays
+            compare.tolerances = kept
         dismissed = told.get(_DISMISSED)
         if isinstance(dismissed, list):
             self._dismissed.update(str(one) for one in dismissed)
@@ -117,9 +129,8 @@ class Remembered:
         restore, compare = RestoreState(), CompareState()
         for name in (*_RESTORE, "steps", "seed"):
             setattr(self._state.restore, name, getattr(restore, name))
-        for name in _COMPARE:
-            if hasattr(compare, name):
-                setattr(self._state.compare, name, getattr(compare, name))
+        for name in (*_COMPARE, _TOLERANCES):
+            setattr(self._state.compare, name, getattr(compare, name))
         models = [one.name for one in self._state.restore.models if not one.problem]
         if models and self._state.restore.model not in models:
             self._state.restore.model = models[0]
@@ -151,7 +162,10 @@ class Remembered:
             if name not in told or not hasattr(place, name):
                 continue
             value, default = told[name], getattr(place, name)
-            if name == "samples":
+            if name == "correction":
+                value = _read_correction(value)
+                fits = value is not None
+            elif name == "samples":
                 fits = type(value) is int and 1 <= value <= MAX_SAMPLES
             elif isinstance(default, tuple):
                 fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
@@ -165,15 +179,16 @@ class Remembered:
     def _told(self) -> dict[str, Any]:
         places = ((self._state.restore, _RESTORE), (self._state.compare, _COMPARE))
         told = {
-            name: getattr(place, name)
+            name: _written(getattr(place, name))
             for place, names in places
             for name in names
             if hasattr(place, name)
         }
-        return {**told, _DISMISSED: sorted(self._dismissed)}
+        tolerances = write_tolerances(self._state.compare.tolerances)
+        return {**told, _TOLERANCES: tolerances, _DISMISSED: sorted(self._dismissed)}
 
     def _on_change(self, info: Any) -> None:
-        if info.signal.name in (*_RESTORE, *_COMPARE):
+        if info.signal.name in (*_RESTORE, *_COMPARE, _TOLERANCES):
             self._keep()
 
     def _keep(self) -> None:
@@ -191,3 +206,16 @@ class Remembered:
         self._writing = False
         if self._stale:
             self._keep()
+
+
+def _written(value: Any) -> Any:
+    """Return a choice as JSON can hold it."""
+    return correction_to_record(value) if isinstance(value, Correction) else value
+
+
+def _read_correction(record: Any) -> Correction | None:
+    """Return a correction that was kept; None for none, and where it cannot be used any more."""
+    try:
+        return None if record is None else correction_from_record(record)
+    except (InputError, TypeError):
+        return None

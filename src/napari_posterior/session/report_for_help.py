@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import napari_posterior
 from napari_posterior.session.log import log_lines
+from napari_posterior.session.psf_choice import sampled_words, sigma_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -114,7 +115,7 @@ def _settings(state: SessionState) -> Iterator[str]:
     image = restore.image
     yield f"image: {'none' if image is None else f'{image.words}, {restore.region}'}"
     yield f"camera: {restore.camera or 'estimated'}"
-    yield f"PSF sigma in px: {restore.psf_sigma or 'not given'}"
+    yield f"PSF sigma in px: {sampled_words(restore.psf) or sigma_of(restore.psf) or 'not given'}"
     yield f"background in photoelectrons per px: {restore.background:g}"
     yield f"model: {restore.model}, sampler: {restore.sampler}, steps: {restore.steps or 'default'}"
     yield f"samples: {restore.samples}, seed: {restore.seed}, device: {restore.device}"

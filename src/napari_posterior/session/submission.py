@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior.api.settings import Settings
-from napari_posterior.physics.psf import Psf
+from napari_posterior.errors import InputError
+from napari_posterior.session.models import RunEntry
+from napari_posterior.session.psf_choice import as_psf
 from napari_posterior.session.restore_job import RestoreJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from napari_posterior.image import Image
+    from napari_posterior.sampling.corrections import Correction
     from napari_posterior.session.choices import ModelChoice, SamplerChoice
     from napari_posterior.session.models import ImageChoice, RestoreState
 
 __all__ = [
     "Submission",
     "chosen_steps",
+    "correction_for",
     "key_of",
     "key_of_run",
     "read_once",
+    "sampler_of",
     "samples_of",
     "settings_of",
     "student_of",
     "submit_choice",
+    "submit_pair",
 ]
 
 
@@ -50,6 +56,18 @@ class Submission:
     role: str
     image_key: Hashable
     samples: int
+
+    def entry(self, number: int) -> RunEntry:
+        """Return a line for the list, which waits."""
+        return RunEntry(
+            number=number,
+            label=self.label,
+            role=self.role,
+            image_key=self.image_key,
+            samples=self.samples,
+            job=self.job,
+            state="waiting",
+        )
 
 
 def submit_choice(
@@ -78,7 +96,7 @@ def submit_choice(
         More arguments of `RestoreJob`.
     """
     settings = settings_of(restore, sampler)
-    label = sampler.label(settings.steps)
+    label = sampler.label(settings.steps, correction=settings.correction)
     job = RestoreJob(
         read or image.read,
         model.name,
@@ -93,6 +111,52 @@ def submit_choice(
     )
 
 
+def submit_pair(
+    restore: RestoreState,
+    image: ImageChoice,
+    model: ModelChoice,
+    student: SamplerChoice,
+    *,
+    samples: tuple[int, int] | None = None,
+    hooks: Mapping[str, Any],
+) -> tuple[Submission, Submission]:
+    """Make the jobs of a teacher and a student on the same pixels, noise and camera.
+
+    Parameters
+    ----------
+    restore, image, model, hooks
+        As of `submit_choice`.
+    student : SamplerChoice
+        Of the model.
+    samples : tuple of int, optional
+        Of teacher and student, which is then drawn without a correction; by default what is
+        chosen, for both.
+    """
+    ways = restore, restore
+    if samples is not None:
+        first, second = (replace(restore, samples=n, correction=None) for n in samples)
+        ways = first, second
+    options: dict[str, Any] = {"read": read_once(image.read), "hooks": hooks}
+    teacher = submit_choice(ways[0], image, model, sampler_of(model, "teacher"), **options)
+    after = submit_choice(ways[1], image, model, student, partner=teacher.job, **options)
+    return teacher, after
+
+
+def sampler_of(model: ModelChoice, name: str) -> SamplerChoice:
+    """Return the sampler of a model.
+
+    Raises
+    ------
+    InputError
+        If it has none of this name.
+    """
+    found = model.sampler(name)
+    if found is None:
+        names = ", ".join(one.name for one in model.samplers)
+        raise InputError(f"{model.name} has no sampler {name!r}; choose one of: {names}")
+    return found
+
+
 def settings_of(restore: RestoreState, sampler: SamplerChoice) -> Settings:
     """Return what is chosen in a window, for this sampler."""
     return Settings(
@@ -101,9 +165,10 @@ def settings_of(restore: RestoreState, sampler: SamplerChoice) -> Settings:
         samples=samples_of(restore, sampler),
         seed=restore.seed,
         camera=restore.camera,
-        psf=None if restore.psf_sigma is None else Psf(restore.psf_sigma),
+        psf=as_psf(restore.psf),
         background=restore.background,
         device=restore.device,
+        correction=correction_for(restore, sampler),
     )
 
 
@@ -116,6 +181,11 @@ def chosen_steps(restore: RestoreState, sampler: SamplerChoice) -> int | None:
     """Return the steps that were chosen for this sampler; None for those of the model."""
     chosen = restore.steps if sampler.name == restore.sampler else None
     return chosen if sampler.steps.enabled else None
+
+
+def correction_for(restore: RestoreState, sampler: SamplerChoice) -> Correction | None:
+    """Return how the teacher corrects this sampler: only a student is corrected."""
+    return restore.correction if sampler.role == "student" else None
 
 
 def student_of(restore: RestoreState, model: ModelChoice) -> str | None:

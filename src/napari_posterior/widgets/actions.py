@@ -39,6 +39,7 @@ __all__ = [
     "open_stored_run",
     "reset_settings",
     "run_chosen",
+    "run_corrected",
     "run_pair",
     "save_report",
     "show_puncta",
@@ -96,6 +97,16 @@ def run_chosen() -> None:
 
 
 @_told
+def run_corrected() -> None:
+    """Draw few samples of the teacher and many of the student, and correct the latter."""
+    viewer, session = _window()
+    dock = _restore_dock(viewer)
+    _choose_active(viewer, dock)
+    dock.fast.expand(animate=False)
+    _as_soon_as_models_are_read(session, dock.corrected.run)
+
+
+@_told
 def more_samples() -> None:
     """Continue the last run, or both runs of the last pair."""
     _window()[1].controller.more_samples()
@@ -103,9 +114,10 @@ def more_samples() -> None:
 
 @_told
 def cancel() -> None:
-    """Stop the runs that are drawn or wait, and the comparison; what was drawn is kept."""
+    """Stop the runs that are drawn or wait, comparison and correction; samples are kept."""
     session = _window()[1]
     session.controller.cancel()
+    session.controller.correcting.stop()
     job = session.state.compare.job
     if job is not None:
         job.cancel()

@@ -132,6 +132,7 @@ class CompareDock(QWidget):
             links.add(signal, self._on_news)
         links.add(self._state.compare.events, self._on_news)
         links.add(self._state.restore.events.image, self._on_news)
+        links.add(self._session.remembered.changed, self._on_news)
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             links.add(event, self._on_news)
         choice, outcome = self._choice, self._outcome
@@ -143,6 +144,7 @@ class CompareDock(QWidget):
         choice.make.clicked.connect(self._on_make)
         choice.compare.clicked.connect(self._on_compare)
         choice.stop.clicked.connect(self._on_stop)
+        choice.layers.edited.connect(self._on_news)
         self._obvious.clicked.connect(self._on_make)
         outcome.next_look.connect(self._on_next_look)
         outcome.asked.connect(self._on_experiment)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
+from napari_posterior.layers.edits import edits_of
 from napari_posterior.layers.known_object import (
     is_truth,
     region_choice,
@@ -60,7 +61,11 @@ class ComparisonLayers(QObject):
     ----------
     truth, regions : Picker
         The lists.
+    edited : Signal()
+        A layer that is chosen may have been edited.
     """
+
+    edited = Signal()
 
     def __init__(self, viewer: Any, state: CompareState, parent: QWidget) -> None:
         super().__init__(parent)
@@ -84,7 +89,7 @@ class ComparisonLayers(QObject):
         self.truth.activated.connect(self._on_truth)
         self.regions.activated.connect(self._on_regions)
         self._links = Connections(self)
-        self._named = Connections(self)
+        self._named, self._watched = Connections(self), Connections(self)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             self._links.add(event, self.refresh)
         self._links.add(state.events.teacher, self.refresh)
@@ -100,9 +105,22 @@ class ComparisonLayers(QObject):
             self._named.add(layer.events.name, self.refresh)
         self._drop_what_is_gone([*truths, *regions])
         self._choose_by_itself(truths)
+        self._watch(truths, regions)
         state = self._state
         _show(self.truth, truths, state.truth, _NO_TRUTH)
         _show(self.regions, regions, state.regions, _NO_REGIONS)
+
+    def _watch(self, truths: Sequence[Any], regions: Sequence[Any]) -> None:
+        """Hear when a layer that is chosen is edited."""
+        self._watched.cut()
+        for chosen, layers in ((self._state.truth, truths), (self._state.regions, regions)):
+            for layer in layers:
+                if chosen is not None and chosen.key == ("layer", layer.unique_id):
+                    for event in edits_of(layer):
+                        self._watched.add(event, self._on_edit)
+
+    def _on_edit(self, *_: object) -> None:
+        self.edited.emit()
 
     def _candidates(self) -> tuple[list[Any], list[Any]]:
         from napari.layers import Image, Labels, Shapes

@@ -23,7 +23,7 @@ from napari_posterior.widgets.parts import (
 )
 from napari_posterior.widgets.plots.histogram import HistogramPlot
 from napari_posterior.widgets.plots.panel import PlotPanel
-from napari_posterior.widgets.plots.source import is_current, report_of
+from napari_posterior.widgets.plots.source import edited_layers, is_current, report_of
 from napari_posterior.widgets.run_picker import RunPicker
 from napari_posterior.widgets.sections.fields import Picker
 from napari_posterior.widgets.statistic_picker import StatisticPicker
@@ -50,6 +50,7 @@ _SHORT: Final = {
 }
 
 _CHANGED: Final = "Settings were changed since; compare again."
+_EDITED: Final = "{} was edited since: the verdicts are on what it was before; compare again."
 
 
 class QuestionPicker(Picker):
@@ -148,7 +149,7 @@ class Choice(QWidget):
         elif state.awaited is not None:
             self.said.say(f"Samples for the look at K = {state.awaited} are drawn.")
         elif has_report:
-            self.said.say("" if is_current(state) else _CHANGED)
+            self.said.say(_what_changed(state))
         elif drawing:
             self.said.say("They can be compared when both have ended.")
         else:
@@ -253,6 +254,14 @@ class LivePlots(QWidget):
             self._lines.addWidget(panel)
             self._panels[pair.id], self._headings[pair.id] = panel, heading
         return self._panels[pair.id]
+
+
+def _what_changed(state: CompareState) -> str:
+    """Say what is no more as it was when the runs were compared; empty where nothing is."""
+    if is_current(state):
+        return ""
+    names = " and ".join(one.name for one in edited_layers(state))
+    return _EDITED.format(names) if names else _CHANGED
 
 
 def _least_done(state: CompareState) -> float:

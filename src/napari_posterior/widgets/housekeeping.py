@@ -14,9 +14,11 @@ from napari_posterior.session.outlook import LookAhead
 from napari_posterior.session.preferences import Preferences, apply_preferences
 from napari_posterior.session.problems import find_model, sentence_of
 from napari_posterior.session.remembered import Remembered, read_settings, settings_file
+from napari_posterior.widgets.canvas_context import CanvasContext
 from napari_posterior.widgets.docks import COMPARE, open_dock
 from napari_posterior.widgets.preferences import PreferencesWatch, find_preferences
 from napari_posterior.widgets.preferences import read as read_preferences
+from napari_posterior.widgets.window import main_window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,7 @@ class Housekeeping(QObject):
     def __init__(self, session: Session, call: Callable[..., None]) -> None:
         super().__init__(session)
         self._session, self._call = session, call
+        CanvasContext(session.viewer, main_window_of(session.viewer))  # a child of the window
         self._watch: PreferencesWatch | None = None
         self._cache = ""
         self._asked = False

@@ -11,14 +11,17 @@ from napari_posterior.layers.inspect import (
     CanvasClicks,
     CanvasKey,
     CanvasMark,
+    grid_of,
     image_of_layer,
     pixel_at,
     regions_at,
 )
+from napari_posterior.layers.thread import unwrapped
 from napari_posterior.session.punctum import PunctumReading
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.inspector_parts import PixelView, PunctumView, RegionView
 from napari_posterior.widgets.parts import Heading, Notice, Words, column, describe, side_by_side
+from napari_posterior.widgets.plots.source import edited_layers
 from napari_posterior.widgets.theme import ThemeFollower
 
 if TYPE_CHECKING:
@@ -34,6 +37,10 @@ __all__ = ["InspectorPanel"]
 
 _LAYOUT_MS: Final = 30
 """After which the panel has its place in the dock."""
+
+_NO_MARK: Final = (
+    "Its place is not marked while layers are shown as a grid; leave the grid to see it."
+)
 
 _STEPS: Final = {
     Qt.Key.Key_Left: -1,
@@ -82,6 +89,7 @@ class InspectorPanel(QWidget):
         events = self._inspecting.state.events
         for signal in (events.reading, events.region, events.reading_now, events.problem):
             self._connections.add(signal, self._on_state)
+        self._connections.add(grid_of(unwrapped(viewer)).events.enabled, self._on_grid)
         follower = ThemeFollower(viewer, self)
         follower.changed.connect(self.set_palette)
         self.set_palette(follower.palette)
@@ -138,6 +146,8 @@ class InspectorPanel(QWidget):
         for button in (self._back, self._next, self._to_pixel, self._close):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._place, self._fault = Words("", self), Notice(self)
+        self._unmarked = Words("", self)
+        self._unmarked.setObjectName("inspector_unmarked")
         self._place.setObjectName("inspector_place")
         self._fault.setObjectName("inspector_fault")
         self._pixel, self._punctum = PixelView(self), PunctumView(self)
@@ -149,7 +159,10 @@ class InspectorPanel(QWidget):
                 self._title, self._back, self._next, self._to_pixel, self._close, stretch=(1,)
             )
         )
-        for part in (self._place, self._fault, self._punctum, self._pixel, self._region):
+        parts = (
+            self._place, self._unmarked, self._fault, self._region, self._punctum, self._pixel
+        )  # fmt: skip
+        for part in parts:
             lines.addWidget(part)
         self._back.clicked.connect(self._on_back)
         self._next.clicked.connect(self._on_next)
@@ -169,13 +182,14 @@ class InspectorPanel(QWidget):
         for button in (self._back, self._next, self._to_pixel):
             button.setVisible(of_punctum)
         self._fault.say(state.problem)
-        self._region.show_reading(state.region)
+        self._region.show_reading(state.region, note=self._about_regions())
         self._punctum.setVisible(of_punctum)
         self._pixel.setVisible(reading is not None and not of_punctum)
         if reading is None:
             self._title.setText("Inspector")
             self._place.say("Reading the samples..." if state.reading_now else "")
             self._mark.hide()
+            self._unmarked.say("")
             self._escape.want(False)
             return
         if isinstance(reading, PunctumReading):
@@ -211,9 +225,23 @@ class InspectorPanel(QWidget):
         radius = reading.radius if isinstance(reading, PunctumReading) else None
         place = reading.centre if isinstance(reading, PunctumReading) else reading.index
         self._mark.show(name, place, geometry, radius=radius)
+        self._unmarked.say("" if self._mark.layer is not None else _NO_MARK)
         if self._by_step:
             self._by_step = False
             self._mark.bring_into_sight(place, geometry)
+
+    def _on_grid(self, *_: object) -> None:
+        """Set the mark anew: in grid mode it would be given a cell of its own."""
+        reading = self._inspecting.state.reading
+        if reading is not None:
+            self._mark_place(reading)
+
+    def _about_regions(self) -> str:
+        """Say so where the regions were edited since they were compared."""
+        return "\n".join(
+            f"{one.name} was edited since: this is on what it was before; compare again."
+            for one in edited_layers(self._session.state.compare)
+        )
 
     def _bring_into_sight(self) -> None:
         """Scroll to the panel where it does not lie in what the dock shows."""
@@ -245,7 +273,10 @@ class InspectorPanel(QWidget):
         place = pixel_at(self._viewer, position, *found)
         if place is not None:
             self._unseen = True
-            regions = regions_at(self._viewer, position)
+            declared = self._session.state.compare.declared
+            chosen = None if declared is None else declared.regions
+            key = None if chosen is None else chosen.key
+            regions = regions_at(unwrapped(self._viewer), position, among=key)
             self._inspecting.look_at(place, sha256=sha256, regions=regions)
 
     def _step(self, by: int) -> None:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 from napari_posterior.checks.finding import number
 from napari_posterior.layers.colours import sample_colormap
 from napari_posterior.layers.inspect import MARK_COLOUR
-from napari_posterior.widgets.parts import Heading, Rows, Words, column, describe
+from napari_posterior.widgets.parts import Heading, Notice, Rows, Words, column, describe
 from napari_posterior.widgets.plots.histogram import HistogramPlot
 from napari_posterior.widgets.plots.pair import Pair, Series
 
@@ -313,16 +313,21 @@ class RegionView(QWidget):
         super().__init__(parent)
         self.setObjectName("inspector_region")
         self._title, self._lines = Heading("", self), Words("", self)
+        self._title.setObjectName("region_title")
         self._lines.setObjectName("region_lines")
+        self._note = Notice(self)
+        self._note.setObjectName("region_note")
         lines = column(self)
         lines.addWidget(self._title)
+        lines.addWidget(self._note)
         lines.addWidget(self._lines)
 
-    def show_reading(self, reading: RegionReading | None) -> None:
-        """Show another region; nothing for None."""
+    def show_reading(self, reading: RegionReading | None, *, note: str = "") -> None:
+        """Show another region, with a note on all regions; nothing for None."""
         self.setVisible(reading is not None)
         if reading is not None:
             self._title.setText(f"Region {reading.name}")
+            self._note.say(note)
             self._lines.say("\n\n".join(reading.lines))
 
 

@@ -154,8 +154,8 @@ class ModelsDialog(QDialog):
             (
                 "&Unload from memory",
                 "models_unload",
-                "A model is loaded for each run and let go after it; this gives back what torch "
-                "keeps of a GPU's memory all the same.",
+                "Let go of the networks that are kept in memory: those of models that were opened "
+                "in the console, and what torch keeps of a GPU after a run.",
                 self._on_unload,
             ),
             ("C&lose", "models_close", "Close this window; what goes on goes on.", self.close),

@@ -11,6 +11,7 @@ from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.first_help import FirstHelp
 from napari_posterior.widgets.parts import Folded, Words, column, describe
 from napari_posterior.widgets.sections.camera import CameraSection
+from napari_posterior.widgets.sections.corrected import CorrectedSection
 from napari_posterior.widgets.sections.image import ImageSection
 from napari_posterior.widgets.sections.running import RunningSection
 from napari_posterior.widgets.sections.runs import RunsSection
@@ -65,6 +66,15 @@ class RestoreDock(QWidget):
         self.camera = CameraSection(napari_viewer, state.restore, controller)
         self.sampler = SamplerSection(state.restore)
         self.running = RunningSection(state, controller)
+        self.corrected = CorrectedSection(state, controller)
+        self.fast = Folded("Fast and right: the teacher's mean, corrected", self.corrected)
+        describe(
+            self.fast.toggleButton(),
+            "corrected_fold",
+            "Show or hide how few samples of the teacher correct many of a student.",
+        )
+        if state.corrected.going_on:
+            self.fast.expand(animate=False)
         self.runs = RunsSection(napari_viewer, state, controller, bring_back=session.bring_back)
         self.samples = SamplesSection(napari_viewer, state, controller)
         self._look = Folded("Look through the samples", self.samples)
@@ -76,7 +86,8 @@ class RestoreDock(QWidget):
         self._state = state
         self._form = QWidget()
         form = column(self._form, spacing=10)
-        for section in (self.image, self.camera, _line(), self.sampler, _line(), self.running):
+        drawing = (self.sampler, _line(), self.running, self.fast)
+        for section in (self.image, self.camera, _line(), *drawing):
             form.addWidget(section)
         inside = QWidget()
         whole = column(inside, spacing=10)
@@ -106,7 +117,8 @@ class RestoreDock(QWidget):
         self.sampler.asked_for_defaults.connect(remembered.reset)
         self._connections.add(remembered.changed, self._show_help)
         self.running.add_shortcut(self)
-        self.running.asked.connect(self.image.refresh)
+        for part in (self.running, self.corrected):
+            part.asked.connect(self.image.refresh)
         self._scroller = QTimer(self)
         self._scroller.setSingleShot(True)
         self._scroller.setInterval(_LAYOUT_MS)

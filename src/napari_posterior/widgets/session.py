@@ -24,6 +24,7 @@ from napari_posterior.session.statistic_choices import read_statistics
 from napari_posterior.widgets.activity import ActivityBars
 from napari_posterior.widgets.comparing_console import declare
 from napari_posterior.widgets.console import compare_runs, find_image, find_layer, find_run
+from napari_posterior.widgets.correcting_console import correct_runs
 from napari_posterior.widgets.housekeeping import Housekeeping
 from napari_posterior.widgets.map_maker import MapMaker
 from napari_posterior.widgets.pace import Pace
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_posterior.session.choices import DeviceChoice
     from napari_posterior.session.compare_job import CompareJob
+    from napari_posterior.session.correct_job import CorrectJob
     from napari_posterior.session.layer_side import LayerSide
     from napari_posterior.session.models import RunEntry
     from napari_posterior.session.restore_job import RestoreJob
@@ -117,7 +119,8 @@ class Session(QObject):
         self._viewer = weakref.ref(unwrapped(viewer))
         self._closed = False
         self._asked_for_devices = False
-        self._layers: LayerSide = ViewerLayers(viewer) if layers is None else layers
+        later = partial(QTimer.singleShot, 5)  # ms; with 0 all would come before a painting
+        self._layers: LayerSide = layers or ViewerLayers(viewer, later=later)
         self._runner = QtRunner()
         self._activity = ActivityBars(window)
         self.state = SessionState()
@@ -255,6 +258,31 @@ class Session(QObject):
         """
         declare(self._ready("a comparison is asked for"), self.state.compare, **declared)
         return compare_runs(self.controller, teacher, student)
+
+    def correct(
+        self, teacher: Any = None, student: Any = None, *, statistics: Any = None
+    ) -> CorrectJob:
+        """Estimate the teacher's mean and uncertainty from two runs of one seed; returns at once.
+
+        Parameters
+        ----------
+        teacher, student : RestoreJob, Run, RunEntry or path, optional
+            As of `compare`; the student's holds more samples, and is waited for.
+        statistics : sequence of str or Statistic, optional
+            What else is estimated; by default what the dock Compare measures.
+
+        Returns
+        -------
+        CorrectJob
+            Its `result()` is what :func:`napari_posterior.correct` returns.
+
+        Raises
+        ------
+        InputError, RunError, WrongThreadError
+            As of `compare`.
+        """
+        self._ready("a correction is asked for")
+        return correct_runs(self.controller, teacher, student, statistics)
 
     def regions(self, layer: Any, run: Any) -> tuple[Region, ...]:
         """Take the shapes or labels of a layer as regions, for `napari_posterior.measure`.

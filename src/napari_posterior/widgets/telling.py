@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_posterior.runs.events import Event
     from napari_posterior.session.compare_job import CompareJob
     from napari_posterior.session.controller import Controller
+    from napari_posterior.session.correct_job import CorrectJob
     from napari_posterior.session.models import RunEntry
     from napari_posterior.session.restore_job import RestoreJob
 
@@ -72,6 +73,7 @@ class Telling(QObject):
         state = controller.state
         state.runs.events.inserted.connect(self._on_entry)
         state.compare.events.job.connect(self._on_job)
+        state.corrected.events.job.connect(self._on_job)
         controller.history.refused.connect(self.tell)
 
     def close(self) -> None:
@@ -98,7 +100,7 @@ class Telling(QObject):
         self._on_job(entry.job)
         entry.events.job.connect(self._on_job, unique=True)  # more samples are another job
 
-    def _on_job(self, job: RestoreJob | CompareJob | None) -> None:
+    def _on_job(self, job: RestoreJob | CompareJob | CorrectJob | None) -> None:
         if job is not None:
             job.events.connect(self._on_event, unique=True)
 

@@ -53,7 +53,7 @@ class Canvas(pyqtgraph.PlotWidget):
         self.setFixedHeight(height)
         self.setMinimumWidth(120)
         plot = self.getPlotItem()
-        self.destroyed.connect(plot.ctrlMenu.deleteLater)  # never shown, it belongs to nobody
+        plot.ctrlMenu.setParent(self)  # never shown; without a parent it would outlive the plot
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.disableAutoRange()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyqtgraph
 from qtpy.QtWidgets import QWidget
@@ -43,6 +43,7 @@ class ChartPlot:
     def __init__(self, name: str = "chart", *, height: int = 176) -> None:
         self._chart: Chart | None = None
         self._palette: Palette | None = None
+        self._items: list[Any] = []
         self.canvas = Canvas(f"{name}_plot", height=height)
         self._legend = Legend()
         self._widget = QWidget()
@@ -111,12 +112,14 @@ class ChartPlot:
         if chart is None or palette is None:
             return
         plot = self.canvas.getPlotItem()
-        plot.clear()
+        while self._items:  # what others have put into the plot stays
+            plot.removeItem(self._items.pop())
         for mark in chart.marks:
-            for item in items_of(mark, chart.x, chart.y, palette):
-                plot.addItem(item, ignoreBounds=True)
+            self._items += items_of(mark, chart.x, chart.y, palette)
             if isinstance(mark, Level) and mark.words:
-                plot.addItem(_label(mark, chart, palette), ignoreBounds=True)
+                self._items.append(_label(mark, chart, palette))
+        for item in self._items:
+            plot.addItem(item, ignoreBounds=True)
         for side, axis in (("bottom", chart.x), ("left", chart.y)):
             plot.getAxis(side).setTicks([ticks_of(axis), []])
         self.canvas.set_labels(bottom=chart.x.label)

@@ -10,9 +10,10 @@ from napari_posterior.widgets.plots.pair import Pair, Series
 
 if TYPE_CHECKING:
     from napari_posterior.checks.report import Report
+    from napari_posterior.session.comparison_choices import LayerChoice
     from napari_posterior.session.models import CompareState
 
-__all__ = ["is_current", "live_pairs", "report_of"]
+__all__ = ["edited_layers", "is_current", "live_pairs", "report_of"]
 
 
 def report_of(state: CompareState) -> Report | None:
@@ -21,8 +22,17 @@ def report_of(state: CompareState) -> Report | None:
 
 
 def is_current(state: CompareState) -> bool:
-    """Whether nothing was declared otherwise since the last report."""
+    """Whether nothing was declared otherwise since the last report, no region edited."""
     return state.declared == declared_now(state)
+
+
+def edited_layers(state: CompareState) -> tuple[LayerChoice, ...]:
+    """Return the known object and the regions of the last report that were edited since."""
+    now, before = declared_now(state), state.declared
+    if before is None or (now.truth, now.regions) != (before.truth, before.regions):
+        return ()
+    pairs = zip((now.truth, now.regions), now.marks, before.marks, strict=True)
+    return tuple(one for one, mark, was in pairs if one is not None and mark != was)
 
 
 def live_pairs(state: CompareState) -> tuple[Pair, ...]:

@@ -143,6 +143,10 @@ class ThresholdPlot:
             parts.addWidget(part)
         self.line = pyqtgraph.InfiniteLine(angle=90, movable=True)
         self.line.setCursor(Qt.CursorShape.SizeHorCursor)
+        # for good: an item that belongs to no plot may be painted when its plot has gone
+        self.chart.canvas.getPlotItem().addItem(self.line, ignoreBounds=True)
+        self.line.setZValue(1)  # above the curve
+        self.line.hide()
         self.line.sigPositionChanged.connect(self._on_dragged)
         self.back.clicked.connect(self.reset)
         self._widget.moved.connect(self._on_key)
@@ -167,7 +171,7 @@ class ThresholdPlot:
         self._view = view
         self.chart.show(view.chart)
         self.chart.canvas.set_labels(bottom=view.chart.x.label, left=view.pair.unit)
-        self._add_line()
+        self.line.show()
         self.line.setBounds([float(v) for v in np.log10(view.thresholds[[0, -1]])])
         self.reset()
 
@@ -197,8 +201,6 @@ class ThresholdPlot:
         """Take the colours of the viewer's theme."""
         self.histogram.set_palette(palette)
         self.chart.set_palette(palette)
-        if self._view is not None:
-            self._add_line()
         pen = QPen(pen_of("mark", palette))
         pen.setStyle(Qt.PenStyle.SolidLine)
         pen.setWidthF(3.0)
@@ -249,11 +251,6 @@ class ThresholdPlot:
             return f"{told} Drag the line, or use the arrow keys, to try other thresholds."
         still = " The bars above are those of the declared one." if self._stays else ""
         return f"{told} {_EXPLORATORY}{still}"
-
-    def _add_line(self) -> None:
-        plot = self.chart.canvas.getPlotItem()
-        if self.line not in plot.items:  # whoever redraws the chart takes it away
-            plot.addItem(self.line, ignoreBounds=True)
 
     def _on_dragged(self, *_: object) -> None:
         self.move_to(float(10 ** self.line.value()))

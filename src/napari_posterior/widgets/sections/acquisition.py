@@ -16,17 +16,16 @@ def comes_from(layer: Any, state: RestoreState) -> bool:
     """Whether camera, PSF and background are those that the metadata of a layer tell."""
     told = None if layer is None else sample_settings(layer)
     return told is not None and (
-        (told.camera, told.psf_sigma, told.background)
-        == (state.camera, state.psf_sigma, state.background)
+        (told.camera, told.psf, told.background) == (state.camera, state.psf, state.background)
     )
 
 
 def told_parts(layer: Any, state: RestoreState) -> tuple[str, ...]:
-    """Return which of ``"camera"`` and ``"psf_sigma"`` are those that a layer tells."""
+    """Return which of ``"camera"`` and ``"psf"`` are those that a layer tells."""
     told = None if layer is None else sample_settings(layer)
     return tuple(
         name
-        for name in ("camera", "psf_sigma")
+        for name in ("camera", "psf")
         if told is not None and getattr(told, name) == getattr(state, name)
     )
 
@@ -46,10 +45,10 @@ def take_settings(state: RestoreState, layer: Any, *, before: Any = None) -> Non
     """
     told = None if layer is None else sample_settings(layer)
     if told is not None:
-        state.camera, state.psf_sigma = told.camera, told.psf_sigma
+        state.camera, state.psf = told.camera, told.psf
         state.background = told.background
     elif comes_from(before, state):
-        state.camera, state.psf_sigma, state.background = None, None, 0.0
+        state.camera, state.psf, state.background = None, None, 0.0
 
 
 def pixel_size(layer: Any) -> tuple[float, str] | None:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QButtonGroup, QRadioButton, QWidget
 from napari_posterior.physics.camera import Camera, Levels
 from napari_posterior.physics.psf import TARGET_SIGMA
 from napari_posterior.session.problems import sentence_of
+from napari_posterior.session.psf_choice import sampled_words, sigma_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import (
     Folded,
@@ -26,6 +27,7 @@ from napari_posterior.widgets.sections.finding import FindingRow
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from napari_posterior.physics.psf import Psf
     from napari_posterior.session.acquisition import Acquisition, Part
     from napari_posterior.session.controller import Controller
     from napari_posterior.session.models import RestoreState
@@ -56,27 +58,23 @@ def summary(
     told : bool
         Whether all of it comes from the image's metadata.
     parts : collection of str
-        Which of ``"camera"`` and ``"psf_sigma"`` do, where not all of it does.
+        Which of ``"camera"`` and ``"psf"`` do, where not all of it does.
     """
     camera = state.camera
     words = []
     if camera is None:
         words.append("camera estimated from the image")
     else:
-        gain, offset, read_noise = camera.typical
-        maps = " (medians of maps)" if camera.maps else ""
-        spread = _spread(camera.gain_interval)
         origin = "" if told else _origin(acquisition, "camera", parts)
-        words.append(
-            f"{gain:.4g} ADU/e-{spread}, {offset:.4g} ADU, {read_noise:.3g} e-{maps}{origin}"
-        )
-    if state.psf_sigma is None:
+        words.append(f"{_camera_words(camera)}{origin}")
+    sigma = sigma_of(state.psf)
+    if sigma is None:
         words.append("noise removed, no deblurring")
     else:
-        spread = "" if acquisition is None else _spread(acquisition.interval("psf_sigma"))
-        origin = "" if told else _origin(acquisition, "psf_sigma", parts)
-        size = f"{state.psf_sigma:.3g} px{spread}{_in_units(state.psf_sigma, pixel)}"
-        words.append(f"PSF sigma {size}{origin}")
+        spread = "" if acquisition is None else _spread(acquisition.interval("psf"))
+        origin = "" if told else _origin(acquisition, "psf", parts)
+        kind = sampled_words(state.psf) or f"sigma {sigma:.3g} px"
+        words.append(f"PSF {kind}{spread}{_in_units(sigma, pixel)}{origin}")
     if state.background:
         words.append(f"background {state.background:.3g} e-/px")
     if told:
@@ -92,7 +90,7 @@ class CameraSection(QWidget):
     viewer : napari.Viewer
         Or its proxy; its layers may hold the maps of a camera.
     state : RestoreState
-        `camera`, `psf_sigma` and `background` are set here.
+        `camera`, `psf` and `background` are set here.
     controller : Controller
         Finds the numbers.
     """
@@ -109,13 +107,13 @@ class CameraSection(QWidget):
         self._acquisition = controller.acquisition
         self._layer: Any = None
         self._given = Camera(1.0, 100.0, 1.5)
-        self._sigma = 1.5
+        self._chosen: Psf | float = 1.5
         self._finding = FindingRow(viewer, state, controller)
         self._build()
         self._levels = self._gain, self._offset, self._noise
-        self._shown = self._entries()
+        self._shown, self._shown_sigma = self._entries(), self._psf.value()
         self._connections = Connections(self)
-        for name in ("camera", "psf_sigma", "background"):
+        for name in ("camera", "psf", "background"):
             self._connections.add(getattr(state.events, name), self._show)
         self._connections.add(state.events.outlook, self._show_outlook)
         self._connections.add(self._acquisition.changed, self._show)
@@ -155,7 +153,8 @@ class CameraSection(QWidget):
         describe(
             self._psf,
             "psf_sigma",
-            f"Sigma of the Gaussian PSF in camera pixels (px), {TARGET_SIGMA:g} px or more.",
+            f"Sigma of the Gaussian PSF in camera pixels (px), {TARGET_SIGMA:g} px or more. A "
+            "number that is entered takes the place of a sampled PSF.",
         )
         self._units = Words()
         self._units.setObjectName("psf_units")
@@ -185,7 +184,9 @@ class CameraSection(QWidget):
         rows.add("Offset", self._offset)
         rows.add("Read noise", self._noise)
         rows.add("PSF", self._sharp)
-        rows.add_below(self._blurred)
+        blurred = QWidget()
+        blurred.setLayout(side_by_side(self._blurred, self._finding.psf_source, stretch=(1,)))
+        rows.add_below(blurred)
         rows.add("Sigma", self._psf, self._finding.psf)
         rows.add_below(self._units)
         rows.add("Background", self._background)
@@ -212,10 +213,10 @@ class CameraSection(QWidget):
         if given and self._entries() != self._shown:  # maps and intervals stay where they are
             gain, offset, read_noise = self._entries()
             self._given = Camera(gain, offset, read_noise)
-        if blurred:
-            self._sigma = self._psf.value()
+        if blurred and self._psf.value() != self._shown_sigma:  # a sampled PSF stays as it is
+            self._chosen = self._psf.value()
         state.camera = self._given if given else None
-        state.psf_sigma = self._sigma if blurred else None
+        state.psf = self._chosen if blurred else None
         state.background = self._background.value()
         self._show()
 
@@ -224,21 +225,23 @@ class CameraSection(QWidget):
 
     def _show(self, *_: object) -> None:
         state = self._state
-        given, blurred = state.camera is not None, state.psf_sigma is not None
+        given, blurred = state.camera is not None, state.psf is not None
         self._given = state.camera or self._given
-        self._sigma = self._sigma if state.psf_sigma is None else state.psf_sigma
+        self._chosen = self._chosen if state.psf is None else state.psf
+        sigma = sigma_of(self._chosen)
         (self._entered if given else self._estimated).setChecked(True)
         (self._blurred if blurred else self._sharp).setChecked(True)
         for field, value in zip(self._levels, self._given.typical, strict=True):
             field.show_value(value)
         self._shown = self._entries()
-        self._psf.show_value(self._sigma)
+        self._psf.show_value(sigma)
+        self._shown_sigma = self._psf.value()
         self._background.show_value(state.background)
         for field in self._levels:
             field.setEnabled(given)
         self._psf.setEnabled(blurred)
         pixel = pixel_size(self._layer)
-        self._units.say(f"= {self._sigma * pixel[0]:.3g} {pixel[1]}" if blurred and pixel else "")
+        self._units.say(_about_width(self._chosen, pixel) if blurred else "")
         told = comes_from(self._layer, state)
         parts = told_parts(self._layer, state)
         self._words.say(summary(state, self._acquisition, pixel=pixel, told=told, parts=parts))
@@ -246,6 +249,24 @@ class CameraSection(QWidget):
 
     def _show_outlook(self, *_: object) -> None:
         self._outlook.say("\n! ".join(self._state.outlook))
+
+
+def _camera_words(camera: Camera) -> str:
+    """Say the numbers of a camera with their 95 % intervals, where these are known."""
+    gain, offset, read_noise = camera.typical
+    told = (
+        f"{gain:.4g} ADU/e-{_spread(camera.gain_interval)}",
+        f"{offset:.4g} ADU{_spread(camera.offset_interval)}",
+        f"{read_noise:.3g} e-{_spread(camera.read_noise_interval)}",
+    )
+    return f"{', '.join(told)}{' (medians of maps)' if camera.maps else ''}"
+
+
+def _about_width(chosen: Psf | float, pixel: tuple[float, str] | None) -> str:
+    """Say what the number of the field is: in the unit of the image, of which PSF."""
+    sigma, kind = sigma_of(chosen) or 0.0, sampled_words(chosen)
+    size = f"= {sigma * pixel[0]:.3g} {pixel[1]}" if pixel else ""
+    return f"{kind[:1].upper()}{kind[1:]} {size}".strip()
 
 
 def _spread(interval: tuple[float, float] | None) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QMenu, QProgressBar, QPushButton, QWidget
 
 from napari_posterior.errors import PosteriorError
+from napari_posterior.layers.into import LayerPart
+from napari_posterior.layers.names import quantity_of
+from napari_posterior.layers.thread import unwrapped
 from napari_posterior.session.problems import sentence_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Notice, Words, column, describe, side_by_side
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FindingRow"]
 
-_FILES = "Cameras (*.json *.tif *.tiff *.npy)"
+_CAMERAS: Final = "Cameras (*.json *.tif *.tiff *.npy)"
+_IMAGES: Final = "Images (*.tif *.tiff *.npy)"
 
 
 class FindingRow(QWidget):
@@ -39,9 +43,10 @@ class FindingRow(QWidget):
 
     Attributes
     ----------
-    camera, psf, source : QPushButton
-        *Estimate* beside the gain and beside the PSF, and *From...*; to be placed by who shows
-        the numbers.
+    camera, psf : QPushButton
+        *Estimate* beside the gain and beside the PSF; to be placed by who shows the numbers.
+    source, psf_source : QPushButton
+        *From...* of both.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class FindingRow(QWidget):
         self._build()
         self._connections = Connections(self)
         self._connections.add(self._acquisition.changed, self._show)
-        for name in ("image", "camera", "psf_sigma"):
+        for name in ("image", "camera", "psf"):
             self._connections.add(getattr(state.events, name), self._show)
         self._show()
 
@@ -87,6 +92,17 @@ class FindingRow(QWidget):
         self._menu = QMenu(self.source)
         self._menu.aboutToShow.connect(self._fill_menu)
         self.source.setMenu(self._menu)
+        self.psf_source = QPushButton("From...")
+        describe(
+            self.psf_source,
+            "psf_source",
+            "Take the PSF from a file (TIFF or NPY) or a layer: the image of one point, or the "
+            "mean of beads, on the pixels of the image.",
+            spoken="PSF from a file or layer",
+        )
+        self._psf_menu = QMenu(self.psf_source)
+        self._psf_menu.aboutToShow.connect(self._fill_psf_menu)
+        self.psf_source.setMenu(self._psf_menu)
         self._bar = QProgressBar()
         self._bar.setRange(0, 0)
         self._bar.setTextVisible(False)
@@ -112,7 +128,7 @@ class FindingRow(QWidget):
 
     def open_file(self) -> None:
         """Ask for a file that holds a camera."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open a camera", filter=_FILES)
+        path, _ = QFileDialog.getOpenFileName(self, "Open a camera", filter=_CAMERAS)
         if path:
             self.take_file(path)
 
@@ -125,12 +141,47 @@ class FindingRow(QWidget):
         """Take a layer of three planes as the maps of a camera."""
         self._ask(partial(self._acquisition.read_camera, layer.data, name=str(layer.name)))
 
+    def open_psf_file(self, *, beads: bool = False) -> None:
+        """Ask for a file with the image of one point, or of beads."""
+        title = "Open an image of beads" if beads else "Open the image of one point"
+        path, _ = QFileDialog.getOpenFileName(self, title, filter=_IMAGES)
+        if path:
+            self.take_psf_file(path, beads=beads)
+
+    def take_psf_file(self, path: str, *, beads: bool = False) -> None:
+        """Read the PSF from a file."""
+        name = Path(path).name
+        self._ask(partial(self._acquisition.read_psf, path, name=name, beads=beads))
+
+    def take_psf_layer(self, layer: Any, *, beads: bool = False) -> None:
+        """Take the PSF from a layer."""
+
+        def start() -> object:
+            read = LayerPart.of(unwrapped(layer)).read
+            return self._acquisition.read_psf(read, name=str(layer.name), beads=beads)
+
+        self._ask(start)
+
     def _fill_menu(self) -> None:
         self._menu.clear()
         self._menu.addAction("A file...", self.open_file)
-        for layer in self._viewer.layers:
-            if isinstance(layer, Image) and not layer.rgb and _is_maps(layer.data):
+        for layer in self._images():
+            if _is_maps(layer.data):
                 self._menu.addAction(f"Layer {layer.name}", partial(self.take_layer, layer))
+
+    def _fill_psf_menu(self) -> None:
+        self._psf_menu.clear()
+        beads = QMenu("Mean of the beads in", self._psf_menu)
+        for menu, averaged in ((self._psf_menu, False), (beads, True)):
+            menu.addAction("A file...", partial(self.open_psf_file, beads=averaged))
+            for layer in self._images():
+                if quantity_of(layer) is None:  # what a run made is no acquisition
+                    take = partial(self.take_psf_layer, layer, beads=averaged)
+                    menu.addAction(f"Layer {layer.name}", take)
+        self._psf_menu.addMenu(beads)
+
+    def _images(self) -> list[Any]:
+        return [one for one in self._viewer.layers if isinstance(one, Image) and not one.rgb]
 
     def _asker(self, start: Callable[[], object]) -> Callable[..., None]:
         def ask(*_: object) -> None:
@@ -158,6 +209,7 @@ class FindingRow(QWidget):
         self.camera.setEnabled(able)
         self.psf.setEnabled(able)
         self.source.setEnabled(job is None)
+        self.psf_source.setEnabled(job is None)
         self._bar.setVisible(job is not None)
         self._stop.setVisible(job is not None)
         self._notes.say(" ".join(found.notes))

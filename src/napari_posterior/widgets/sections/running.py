@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_posterior.session.controller import Controller
     from napari_posterior.session.models import RunEntry, SessionState
 
-__all__ = ["RunningSection"]
+__all__ = ["RunningSection", "take_what_is_typed"]
 
 _PARTS: Final = 1000
 
@@ -135,10 +135,7 @@ class RunningSection(QWidget):
             shortcut.activated.connect(self._run.click)
 
     def _start(self, button: QPushButton, start: Callable[[], object]) -> None:
-        field = QApplication.focusWidget()
-        if field is not None and field is not button:
-            field.clearFocus()  # takes what is being typed
-            field.setFocus()
+        take_what_is_typed(button)
         self.asked.emit()
         try:
             start()
@@ -176,6 +173,8 @@ class RunningSection(QWidget):
         image = restore.image
         told_above = "" if image is None else image.problem.rstrip(".").lower()
         problems = [p for p in restore.problems if p.rstrip(".").lower() != told_above]
+        if restore.correction_problem in problems:  # told where it is chosen
+            problems.remove(restore.correction_problem)
         student = None if model is None else student_of(restore, model)
         is_going_on = self._controller.is_going_on
         same = is_going_on(restore.sampler)
@@ -187,7 +186,13 @@ class RunningSection(QWidget):
         able = not restore.problems
         self._run.setText(f"R&un {restore.sampler}".replace("_", " "))
         self._run.setEnabled(able and not same)
-        self._pair.setEnabled(able and not pair and model is not None and bool(model.students))
+        self._pair.setEnabled(
+            able
+            and not pair
+            and model is not None
+            and bool(model.students)
+            and not restore.correction_problem
+        )
         first = restore.problems[0] if restore.problems else ""
         self._run.setToolTip(
             first or f"Draw {restore.samples} samples of {restore.sampler} (Ctrl+Return)."
@@ -218,6 +223,14 @@ class RunningSection(QWidget):
         self._now.say("" if shown is None else _told(shown))
         left = [entry for entry in waiting if entry is not shown]
         self._queue.say(_queued(left))
+
+
+def take_what_is_typed(button: QWidget) -> None:
+    """Let the field that has the focus take what is being typed, as another click would."""
+    field = QApplication.focusWidget()
+    if field is not None and field is not button:
+        field.clearFocus()
+        field.setFocus()
 
 
 def _told(entry: RunEntry) -> str:

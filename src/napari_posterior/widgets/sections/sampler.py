@@ -11,11 +11,11 @@ from superqt import QLargeIntSpinBox
 from napari_posterior.errors import PosteriorError
 from napari_posterior.runs.request import MAX_SAMPLES
 from napari_posterior.session.problems import find_model, sentence_of
-from napari_posterior.session.progress import count_of
-from napari_posterior.session.submission import student_of
+from napari_posterior.session.submission import chosen_steps, correction_for, student_of
 from napari_posterior.widgets.connections import Connections
 from napari_posterior.widgets.parts import Rows, Words, describe, look_folded, side_by_side
 from napari_posterior.widgets.sections.card import CardWindow
+from napari_posterior.widgets.sections.correction import CorrectionSection
 from napari_posterior.widgets.sections.fields import Picker, StepField
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ class SamplerSection(QWidget):
         events = state.events
         for signal in (events.models, events.model, events.student):
             self._connections.add(signal, self._show_models)
-        for signal in (events.sampler, events.steps, events.step_control, events.cost):
+        for signal in (events.sampler, events.steps, events.step_control, events.correction):
+            self._connections.add(signal, self._show_sampler)
+        for signal in (events.cost, events.correction_problem):
             self._connections.add(signal, self._show_sampler)
         for signal in (events.samples, events.seed):
             self._connections.add(signal, self._show_numbers)
@@ -108,9 +110,14 @@ class SamplerSection(QWidget):
         self._steps = StepField()
         describe(self._steps, "steps", "Steps of the sampler from noise to image.")
         self._calls = QLabel()
-        describe(self._calls, "calls", "Evaluations of the network that one sample takes (NFE).")
+        describe(
+            self._calls,
+            "calls",
+            "The teacher's solver, and the evaluations of the network that one sample takes (NFE).",
+        )
         self._reason = Words()
         self._reason.setObjectName("steps_reason")
+        self.correction = CorrectionSection(self._state)
         self._samples = QSpinBox()
         self._samples.setRange(1, MAX_SAMPLES)
         self._samples.setKeyboardTracking(False)
@@ -140,6 +147,7 @@ class SamplerSection(QWidget):
         rows.add("Sampler", roles)
         rows.add("Steps", self._steps, self._calls)
         rows.add_below(self._reason)
+        rows.add_wide(self.correction)
         seed = QLabel("Seed")
         seed.setBuddy(self._seed)
         rows.add("Samples", self._samples, seed, self._seed)
@@ -149,8 +157,8 @@ class SamplerSection(QWidget):
         describe(
             self._reset,
             "reset",
-            "Take model, sampler, samples, seed, device and question of a first session. Image, "
-            "camera and PSF stay.",
+            "Take model, sampler, correction, samples, seed, device and question of a first "
+            "session. Image, camera and PSF stay.",
         )
         look_folded(self._reset)
         rows.add_below(self._reset)
@@ -234,7 +242,7 @@ class SamplerSection(QWidget):
         self._reason.say("" if control is None else control.reason)
         if control is not None:
             self._steps.show_control(control, state.steps or control.default)
-        self._calls.setText(_calls(sampler, state.steps))
+        self._calls.setText(_calls(state, sampler))
         self._cost.say("" if state.cost is None else sentence_of(state.cost.sentence))
 
     def _show_numbers(self, *_: object) -> None:
@@ -255,11 +263,12 @@ class SamplerSection(QWidget):
         return None if model is None else model.sampler(self._state.sampler)
 
 
-def _calls(sampler: SamplerChoice | None, steps: int | None) -> str:
-    """Words for the network calls of one plane of a sample; empty where they cannot be told."""
+def _calls(state: RestoreState, sampler: SamplerChoice | None) -> str:
+    """Words for solver and network calls of a sample; empty where they cannot be told."""
     if sampler is None:
         return ""
+    steps, correction = chosen_steps(state, sampler), correction_for(state, sampler)
     try:
-        return count_of(sampler.info(steps if sampler.steps.enabled else None).nfe, "call")
+        return sampler.calls_words(steps, correction=correction)
     except PosteriorError:
         return ""
