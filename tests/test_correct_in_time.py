@@ -118,6 +118,24 @@ def test_time_is_filled_with_pairs_that_all_count(bundle, measured, tmp_path, ca
         npo.restore_corrected(measured, seconds=300.0, **asked)
 
 
+def test_counts_get_more_pairs_of_the_same_time(bundle, measured, calls):
+    drawn = {}
+    for statistics in ((), ("puncta_count",)):
+        told = []
+        found = npo.restore_corrected(
+            measured,
+            model=bundle(kd1=0.98),
+            seconds=300.0,
+            statistics=statistics,
+            on_plan=lambda plan, unit, told=told: told.append(unit),
+            on_event=calls,
+            **ASKED,
+        )
+        drawn[told[0]] = found["mean"].pairs, found["mean"].students
+    (few, many), (more, fewer) = drawn["sd of a sample"], drawn["sd of a count"]
+    assert more > few and fewer < many
+
+
 def test_time_that_a_slow_start_left_over_is_used(bundle, measured, calls):
     told, calls.slow_until = [], 400.0
     found = npo.restore_corrected(
@@ -155,11 +173,11 @@ def test_asked_for_error_is_reached_with_a_pilot_left_out(bundle, measured, call
     assert np.array_equal(same.mean, found.mean)
 
 
-def test_loose_student_is_refused_and_its_samples_are_kept(bundle, measured, tmp_path):
-    model = bundle(kd1=0.2)
+def test_loose_student_is_refused_and_its_samples_are_kept(bundle, measured, tmp_path, calls):
+    model, asked = bundle(kd1=0.2), {**ASKED, "on_event": calls}
     with pytest.raises(NotWorthCorrectingError, match="too loosely") as refused:
         npo.restore_corrected(
-            measured, model=model, student="kd", seconds=90.0, out=tmp_path / "c", **ASKED
+            measured, model=model, student="kd", seconds=300.0, out=tmp_path / "c", **asked
         )
     assert len(refused.value.teacher) == 4 and refused.value.student.path.exists()
     assert str(refused.value.teacher.path) in str(refused.value)
@@ -167,10 +185,10 @@ def test_loose_student_is_refused_and_its_samples_are_kept(bundle, measured, tmp
         npo.restore_corrected(measured, model=model, seconds=90.0, **ASKED)
 
 
-def test_student_that_is_loose_on_this_image_is_refused_after_eight_pairs(bundle, measured):
+def test_student_that_is_loose_on_this_image_is_refused_after_eight_pairs(bundle, measured, calls):
     model = bundle(apart=3.0, kd1=0.98)  # the card promises more than the student holds
     with pytest.raises(NotWorthCorrectingError, match="first 8 pairs on this image") as refused:
-        npo.restore_corrected(measured, model=model, seconds=600.0, **ASKED)
+        npo.restore_corrected(measured, model=model, seconds=600.0, on_event=calls, **ASKED)
     assert len(refused.value.teacher) == 8
 
 

@@ -35,6 +35,8 @@ __all__ = ["CorrectionStoppedError", "NotWorthCorrectingError", "restore_correct
 _FIRST: Final = 8
 """Pairs after which the correlation is looked at, and those of a pilot."""
 _LEAST_PILOT: Final = 4
+_COUNTED: Final = 0.8
+"""Correlation of counts with their teacher's, as `benchmarks/corrections.py` finds it."""
 _LEFT: Final = 0.75  # of the time: with less spent, the plan is made again at the pace seen since
 
 
@@ -85,7 +87,8 @@ def restore_corrected(
         One of them: the time to spend on drawing, or the standard error wanted of the mean, root
         mean square over the image, in photoelectrons per pixel.
     statistics : sequence of str or Statistic
-        As in `correct`.
+        As in `correct`. Counts follow the teacher less closely than pixels: where some are asked
+        for, the time goes to more pairs and fewer students, as a correlation of 0.8 wants it.
     pilot : int, optional
         Pairs, 4 or more, that choose the numbers on this image and are left out, instead of the
         figures of the card.
@@ -167,7 +170,14 @@ def restore_corrected(
         on_event,
     )
     drawing.check_out()
-    left_out = _draw(drawing, seconds=seconds, se=se, pilot=pilot, on_plan=on_plan)
+    left_out = _draw(
+        drawing,
+        seconds=seconds,
+        se=se,
+        pilot=pilot,
+        counting=seconds is not None and len(statistics) > 0,
+        on_plan=on_plan,
+    )
     found = correct(drawing.teacher, drawing.student, statistics, pilot=left_out, level=level)
     if out is not None:
         found.save(Path(out).expanduser(), overwrite=overwrite)
@@ -180,9 +190,10 @@ def _draw(
     seconds: float | None,
     se: float | None,
     pilot: int | None,
+    counting: bool,
     on_plan: Told | None,
 ) -> int:
-    """Draw both runs as large as planned; return how many pairs chose that."""
+    """Draw both runs as large as planned, for counts or the mean; return the pairs of a pilot."""
     from napari_posterior.api.planning import plan_correction
     from napari_posterior.correction.expected import expected_pilot
 
@@ -233,8 +244,12 @@ def _draw(
     used = known if by_card and known is not None else seen
     planned = plan(costs, used)
     drawing.refuse(planned)
+    unit = "sd of a sample" if by_card else "e-"
+    looser = used.at_most(_COUNTED)
+    if counting and by_card and not plan(costs, looser).refusal:
+        used, planned, unit = looser, plan(costs, looser), "sd of a count"
     if on_plan is not None:
-        on_plan(planned, "sd of a sample" if by_card else "e-")
+        on_plan(planned, unit)
     drawing.draw_plan(planned, left_out)
     if seconds is not None and drawing.seconds < _LEFT * seconds:
         # larger batches are faster than the few samples that were timed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,6 +52,10 @@ class Pilot:
     def slope(self) -> float:
         """The best slope, C / V_S; 0 where the student does not vary."""
         return self.covariance / self.student if self.student > 0 else 0.0
+
+    def at_most(self, r: float) -> Pilot:
+        """Return the pilot of a quantity whose samples follow no closer than with correlation r."""
+        return replace(self, covariance=min(self.r, r) * math.sqrt(self.teacher * self.student))
 
     @property
     def bias(self) -> float:
