@@ -146,7 +146,8 @@ def compare(viewer, qtbot):
         state = session(viewer).state.compare
         press(dock, "compare")
         qtbot.waitUntil(lambda: state.state == "done", timeout=60_000)
-        qtbot.waitUntil(lambda: shown(strip_of(dock)))
+        qtbot.waitUntil(dock.findChild(QAbstractButton, "compare").isEnabled)  # the dock knows
+        assert shown(strip_of(dock))
         return state.report
 
     return run

@@ -63,11 +63,11 @@ def wait_for_report(session, qtbot):
     return state.report
 
 
-def ask_for(dock, question):
+def ask_for(dock, question, qtbot):
     dock.findChild(VerdictStrip, "verdicts").choose(question)
     button = dock.findChild(QPushButton, "run_experiment")
     assert button.isVisible()
-    assert button.isEnabled()
+    qtbot.waitUntil(button.isEnabled, timeout=LONG)
     button.click()
 
 
@@ -87,7 +87,7 @@ def test_the_dependence_check_restores_new_measurements_and_is_judged_with_the_r
     dock = compared(8)
     first, state = session.state.compare.report, session.state.compare
     assert verdict_of(dock, "dependence").verdict == "not asked"
-    ask_for(dock, "dependence")
+    ask_for(dock, "dependence", qtbot)
     button = dock.findChild(QPushButton, "compare")
     qtbot.waitUntil(lambda: not button.isEnabled(), timeout=LONG)
     qtbot.waitUntil(lambda: state.report is not first, timeout=LONG)
@@ -108,7 +108,7 @@ def test_the_self_calibration_is_judged_with_the_rest(compared, session, qtbot, 
     make_small(monkeypatch, "check_self_calibration", simulations=8, samples=7)
     dock = compared(8)
     first, state = session.state.compare.report, session.state.compare
-    ask_for(dock, "calibration")
+    ask_for(dock, "calibration", qtbot)
     qtbot.waitUntil(lambda: state.report is not first, timeout=LONG)
     report = wait_for_report(session, qtbot)
     assert "self_calibration" in {one.id for one in report.findings}
@@ -126,7 +126,7 @@ def test_an_experiment_that_is_stopped_leaves_the_report_as_it_was(
     gate.open.clear()
     gate.let(2)
     gate.let_go = lambda: state.job.state in ENDED or state.job._token.cancelled
-    ask_for(dock, "dependence")
+    ask_for(dock, "dependence", qtbot)
     bar, stop = dock.findChild(QProgressBar, "progress"), dock.findChild(QPushButton, "stop")
     qtbot.waitUntil(lambda: gate.calls == before + 3, timeout=LONG)
     qtbot.waitUntil(lambda: stop.isVisible() and bar.value() > 0, timeout=LONG)
@@ -151,7 +151,7 @@ def test_an_experiment_that_fails_says_why_and_another_can_be_asked_for(
     dock, state = compared(8), session.state.compare
     first = state.report
     gate.fault = RuntimeError("CUDA out of memory")
-    ask_for(dock, "dependence")
+    ask_for(dock, "dependence", qtbot)
     qtbot.waitUntil(lambda: state.state == "failed", timeout=LONG)
     failed = dock.findChild(Words, "failed")
     qtbot.waitUntil(lambda: bool(failed.said))

@@ -50,11 +50,17 @@ def draw_pair(qtbot):
         qtbot.waitUntil(lambda: all(one.state in ENDED for one in entries), timeout=LONG)
         assert [one.state for one in entries] == ["done", "done"]
         session.compare().result()
+        wait_for_layers(session, qtbot)
         found = [layer for layer in viewer.layers if quantity_of(layer) not in (None, "input")]
         points = [layer for layer in found if quantity_of(layer) == PUNCTA]
         return [layer for layer in found if layer not in points], points
 
     return draw
+
+
+def wait_for_layers(session, qtbot):
+    """The layers of a comparison come one at a time, after its report."""
+    qtbot.waitUntil(lambda: session.state.compare.state == "done", timeout=LONG)
 
 
 def lies_on(points, image):
@@ -126,6 +132,7 @@ def test_puncta_of_a_stack_lie_where_they_are_in_the_image(
     student = {"sampler": "kd", "role": "student", "steps": 1, "nfe": 1}
     pair = [session.controller.add_run(stored_run(image, **one)) for one in ({}, student)]
     session.compare(*pair, question="puncta").result(LONG / 1000)
+    wait_for_layers(session, qtbot)
     (points,) = [layer for layer in viewer.layers if quantity_of(layer) == PUNCTA]
     shown = viewer.layers[image.name]
     lies_on(points, shown)
