@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_posterior.api.comparing import compare, compare_images
+from napari_posterior.api.folder_names import folder_named
 from napari_posterior.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -239,9 +240,4 @@ def run_folder(path: str | os.PathLike[str]) -> Path:
     """
     from napari_posterior.runs.store import SUFFIX
 
-    folder = Path(path).expanduser()
-    if not str(path) or folder.name in ("", ".."):
-        raise InputError(f"{str(path)!r} is no name for a run; give NAME{SUFFIX}")
-    if folder.name.endswith(SUFFIX):
-        return folder
-    return folder.with_name(folder.name.removesuffix(".zarr") + SUFFIX)
+    return folder_named(path, SUFFIX, what="a run")

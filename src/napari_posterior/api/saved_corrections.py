@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_posterior.api.corrections import CorrectedSites, Corrections, Source
+from napari_posterior.api.folder_names import folder_named
 from napari_posterior.correction.records import (
     ArrayRecord,
     DistributionRecord,
@@ -21,7 +22,7 @@ from napari_posterior.correction.records import (
     SpectrumRecord,
     arrays_of,
 )
-from napari_posterior.errors import InputError, OutputError, PosteriorError, RunError
+from napari_posterior.errors import OutputError, PosteriorError, RunError
 from napari_posterior.image import Geometry
 from napari_posterior.runs.ome import StoredImage, write_group, write_image
 
@@ -89,12 +90,7 @@ def corrections_folder(path: str | os.PathLike[str]) -> Path:
     InputError
         If the name is empty.
     """
-    folder = Path(path).expanduser()
-    if not str(path) or folder.name in ("", ".."):
-        raise InputError(f"{str(path)!r} is no name for corrections; give NAME{SUFFIX}")
-    if folder.name.endswith(SUFFIX):
-        return folder
-    return folder.with_name(folder.name.removesuffix(".zarr") + SUFFIX)
+    return folder_named(path, SUFFIX, what="corrections")
 
 
 def save_corrections(

@@ -15,14 +15,21 @@ from napari_posterior.cli.experiments import dependence, self_calibration
 from napari_posterior.cli.hand_over import hand_over
 from napari_posterior.cli.measuring import colocalise, list_all, measure, sites
 from napari_posterior.cli.options import (
+    Background,
+    Batch,
+    CameraFile,
     Device,
     Gain,
     Model,
     Offset,
     Out,
     Overwrite,
+    Precision,
+    PsfSigma,
     ReadNoise,
     Seed,
+    Steps,
+    Tile,
 )
 from napari_posterior.cli.outcome import reported, say
 from napari_posterior.cli.restore_corrected import restore_corrected
@@ -103,30 +110,25 @@ def restore(
     ],
     model: Model = "fluo2d",
     sampler: Annotated[str, typer.Option(help="teacher, a student's name, or mse.")] = "teacher",
-    steps: Annotated[int | None, typer.Option(help="Steps, if not those of the model.")] = None,
+    steps: Steps = None,
     samples: Annotated[
         int | None, typer.Option("--samples", "-k", help="Samples to draw.  [default: 16]")
     ] = None,
     seed: Seed = 0,
-    camera: Annotated[
-        Path | None,
-        typer.Option(help="Camera file: JSON of numbers, or TIFF of gain, offset, read variance."),
-    ] = None,
+    camera: CameraFile = None,
     gain: Gain = None,
     offset: Offset = None,
     read_noise: ReadNoise = None,
-    psf_sigma: Annotated[float | None, typer.Option(help="Gaussian PSF sigma, pixels.")] = None,
-    background: Annotated[
-        float, typer.Option(help="Camera-side constant, photoelectrons per pixel.")
-    ] = 0.0,
+    psf_sigma: PsfSigma = None,
+    background: Background = 0.0,
     blind: Annotated[
         bool | None,
         typer.Option("--blind/--no-blind", help="Tell the networks no camera and no PSF."),
     ] = None,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="float32, bfloat16, or auto.")] = "float32",
-    tile: Annotated[str, typer.Option(help="Side of a tile in pixels, auto or none.")] = "auto",
-    batch: Annotated[str, typer.Option(help="Samples drawn together, or auto.")] = "auto",
+    precision: Precision = "float32",
+    tile: Tile = "auto",
+    batch: Batch = "auto",
     correction: Annotated[
         str | None,
         typer.Option(

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_posterior.api.choosing import NEGLIGIBLE, choose_hand_over
 from napari_posterior.cli.lines import Lines
-from napari_posterior.cli.options import Device, Gain, Model, Offset, ReadNoise, Seed
+from napari_posterior.cli.options import (
+    Background,
+    CameraFile,
+    Device,
+    Gain,
+    Model,
+    Offset,
+    PsfSigma,
+    ReadNoise,
+    Seed,
+)
 from napari_posterior.cli.outcome import reported, say
 from napari_posterior.cli.restore import given_camera
 
@@ -41,17 +50,12 @@ def hand_over(
         typer.Option(help="Differences that do not matter: of the mean in posterior SD."),
     ] = NEGLIGIBLE,
     seed: Seed = 0,
-    camera: Annotated[
-        Path | None,
-        typer.Option(help="Camera file: JSON of numbers, or TIFF of gain, offset, read variance."),
-    ] = None,
+    camera: CameraFile = None,
     gain: Gain = None,
     offset: Offset = None,
     read_noise: ReadNoise = None,
-    psf_sigma: Annotated[float | None, typer.Option(help="Gaussian PSF sigma, pixels.")] = None,
-    background: Annotated[
-        float, typer.Option(help="Camera-side constant, photoelectrons per pixel.")
-    ] = 0.0,
+    psf_sigma: PsfSigma = None,
+    background: Background = 0.0,
     device: Device = "auto",
 ) -> None:
     """Find the earliest time at which a student may hand over to its teacher on IMAGE.

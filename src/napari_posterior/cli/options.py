@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "Background",
+    "Batch",
+    "CameraFile",
     "Device",
     "Gain",
     "Limits",
@@ -17,11 +20,15 @@ __all__ = [
     "Offset",
     "Out",
     "Overwrite",
+    "Precision",
+    "PsfSigma",
     "Question",
     "ReadNoise",
     "Seed",
     "StartAnew",
     "Statistics",
+    "Steps",
+    "Tile",
 ]
 
 Out = Annotated[
@@ -33,6 +40,16 @@ Model = Annotated[str, typer.Option("--model", "-m", help="Name of a model, or i
 Gain = Annotated[float | None, typer.Option(help="Camera gain, ADU per e-.")]
 Offset = Annotated[float | None, typer.Option(help="Camera offset, ADU.")]
 ReadNoise = Annotated[float | None, typer.Option(help="Camera read noise, e-.")]
+CameraFile = Annotated[
+    Path | None,
+    typer.Option(help="Camera file: JSON of numbers, or TIFF of gain, offset, read variance."),
+]
+PsfSigma = Annotated[float | None, typer.Option(help="Gaussian PSF sigma, pixels.")]
+Background = Annotated[float, typer.Option(help="Camera-side constant, photoelectrons per pixel.")]
+Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto.")]
+Tile = Annotated[str, typer.Option(help="Side of a tile in pixels, auto or none.")]
+Batch = Annotated[str, typer.Option(help="Samples drawn together, or auto.")]
+Steps = Annotated[int | None, typer.Option(help="Steps, if not those of the model.")]
 Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 

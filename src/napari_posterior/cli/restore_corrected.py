@@ -10,14 +10,21 @@ import typer
 from napari_posterior.cli.correct import tell_corrections
 from napari_posterior.cli.lines import Lines
 from napari_posterior.cli.options import (
+    Background,
+    Batch,
+    CameraFile,
     Device,
     Gain,
     Model,
     Offset,
     Overwrite,
+    Precision,
+    PsfSigma,
     ReadNoise,
     Seed,
     Statistics,
+    Steps,
+    Tile,
 )
 from napari_posterior.cli.outcome import INTERRUPTED, note, reported, say
 from napari_posterior.cli.restore import given_camera, whole_number
@@ -37,7 +44,7 @@ def restore_corrected(
     student: Annotated[
         str | None, typer.Option(help="Name of a student.  [default: the best by the card]")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps, if not those of the model.")] = None,
+    steps: Steps = None,
     seconds: Annotated[float | None, typer.Option(help="Time to spend on drawing, s.")] = None,
     se: Annotated[
         float | None,
@@ -49,21 +56,16 @@ def restore_corrected(
         typer.Option(help="Pairs that choose the numbers and are left out, not the card."),
     ] = None,
     seed: Seed = 0,
-    camera: Annotated[
-        Path | None,
-        typer.Option(help="Camera file: JSON of numbers, or TIFF of gain, offset, read variance."),
-    ] = None,
+    camera: CameraFile = None,
     gain: Gain = None,
     offset: Offset = None,
     read_noise: ReadNoise = None,
-    psf_sigma: Annotated[float | None, typer.Option(help="Gaussian PSF sigma, pixels.")] = None,
-    background: Annotated[
-        float, typer.Option(help="Camera-side constant, photoelectrons per pixel.")
-    ] = 0.0,
+    psf_sigma: PsfSigma = None,
+    background: Background = 0.0,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="float32, bfloat16, or auto.")] = "float32",
-    tile: Annotated[str, typer.Option(help="Side of a tile in pixels, auto or none.")] = "auto",
-    batch: Annotated[str, typer.Option(help="Samples drawn together, or auto.")] = "auto",
+    precision: Precision = "float32",
+    tile: Tile = "auto",
+    batch: Batch = "auto",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Name of both runs and the result.  [default: IMAGE]"),
