@@ -12,7 +12,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
+from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton
 
 from napari_posterior.checks.finding import Finding
 from napari_posterior.checks.page.bins import shared_edges
@@ -69,6 +69,12 @@ def plot(qtbot):
     plot.widget.resize(360, 260)
     plot.widget.show()
     return plot
+
+
+def test_nothing_but_the_plot_and_its_legend_is_seen(plot, qtbot):
+    plot.show(counts())
+    qtbot.waitExposed(plot.widget)
+    assert not [menu for menu in plot.widget.findChildren(QMenu) if menu.isVisible()]
 
 
 def test_bars_are_the_counts_of_numpy_in_percent(plot):

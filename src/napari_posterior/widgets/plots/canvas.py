@@ -53,7 +53,8 @@ class Canvas(pyqtgraph.PlotWidget):
         self.setFixedHeight(height)
         self.setMinimumWidth(120)
         plot = self.getPlotItem()
-        plot.ctrlMenu.setParent(self)  # never shown; without a parent it would outlive the plot
+        menu = plot.ctrlMenu  # never shown; without a parent it would outlive the plot
+        menu.setParent(self, menu.windowFlags())  # without its flags it would lie on the plot
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.disableAutoRange()
